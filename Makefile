@@ -1,0 +1,40 @@
+# Every target makes its own .venv from the hash-pinned lock when it is missing or stale.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+TESTS ?= tests
+
+.PHONY: demo test check format bench serve soak clean lock
+.DEFAULT_GOAL := demo
+
+$(READY): requirements.lock pyproject.toml
+	@echo "Making $(VENV) from requirements.lock ..."
+	@$(PYTHON) -c 'import sys; sys.exit("Python 3.11 to 3.13 is needed; this is %d.%d. Name another: make PYTHON=python3.12" % sys.version_info[:2]) if not (3, 11) <= sys.version_info[:2] <= (3, 13) else None'
+	@$(PYTHON) -m venv --clear $(VENV)
+	@PIP_DISABLE_PIP_VERSION_CHECK=1 $(BIN)/pip install --quiet --require-hashes -r requirements.lock
+	@PIP_DISABLE_PIP_VERSION_CHECK=1 $(BIN)/pip install --quiet --no-deps --no-build-isolation -e .
+	@touch $@
+
+demo: $(READY) ## the main job, start to end, on a fresh data folder
+	@$(BIN)/agent-runtime demo
+
+test: $(READY) ## all tests
+	@$(BIN)/pytest $(TESTS)
+
+check: $(READY) ## format, lint, types, import contracts
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+
+format: $(READY)
+	@$(BIN)/ruff format .
+	@$(BIN)/ruff check --fix .
+
+clean:
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache .coverage htmlcov build *.egg-info
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+lock: ## resolve the newest versions within pyproject's ranges; needs uv
+	uv pip compile pyproject.toml --extra dev --generate-hashes --universal --python-version 3.11 --no-header --no-emit-index-url --upgrade -o requirements.lock

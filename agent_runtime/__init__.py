@@ -1,0 +1,72 @@
+"""agent-runtime: a graph-based runtime for back-office agents with approval checkpoints.
+
+Names are loaded when they are first used, so that the command line starts at once.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+from typing import TYPE_CHECKING, Any
+
+# Read by langgraph when it is imported, which happens below this package only: without it, a
+# stored payload that names an importable callable is called (CVE-2026-28277).
+os.environ["LANGGRAPH_STRICT_MSGPACK"] = "true"
+
+if TYPE_CHECKING:
+    from agent_runtime.brief import Brief
+    from agent_runtime.envelope import Envelope
+    from agent_runtime.errors import ToolRefused, ToolUnavailable
+    from agent_runtime.evidence import Evidence, Passage
+    from agent_runtime.step import Context, Reasoning, Step
+    from agent_runtime.tool import Probe, ToolCall, adopt, resource, tool
+    from agent_runtime.workflow import SETTLED, Edge, Workflow
+
+__all__ = [
+    "SETTLED",
+    "Brief",
+    "Context",
+    "Edge",
+    "Envelope",
+    "Evidence",
+    "Passage",
+    "Probe",
+    "Reasoning",
+    "Step",
+    "ToolCall",
+    "ToolRefused",
+    "ToolUnavailable",
+    "Workflow",
+    "adopt",
+    "resource",
+    "tool",
+]
+
+_HOMES = {
+    "Brief": "brief",
+    "Envelope": "envelope",
+    "ToolRefused": "errors",
+    "ToolUnavailable": "errors",
+    "Evidence": "evidence",
+    "Passage": "evidence",
+    "Context": "step",
+    "Reasoning": "step",
+    "Step": "step",
+    "Probe": "tool",
+    "ToolCall": "tool",
+    "adopt": "tool",
+    "resource": "tool",
+    "tool": "tool",
+    "SETTLED": "workflow",
+    "Edge": "workflow",
+    "Workflow": "workflow",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'agent_runtime' has no attribute {name!r}")
+    value = getattr(importlib.import_module(f"agent_runtime.{_HOMES[name]}"), name)
+    # `tool` is both a module and what authors import; remember what they asked for.
+    globals()[name] = value
+    return value

@@ -1,0 +1,74 @@
+"""Actions: one proposed call of one write tool, and the digests that name it exactly."""
+
+from __future__ import annotations
+
+import hashlib
+from decimal import Decimal
+from typing import Annotated, Any
+
+import rfc8785
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+
+from agent_runtime.errors import ToolRefused
+
+Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,99}$")]
+CallId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.\-]{1,80}$")]
+
+
+class ProposedAction(BaseModel):
+    """What reasoning proposes. `type` names a write tool of the step.
+
+    `stated_amount` is the money that the proposal claims to move; it is compared with the
+    computed one and never used. `call_id` is the proposer's own name for the call: its result
+    becomes evidence under `action:<call_id>`.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+    type: Name
+    target_id: Annotated[str, StringConstraints(min_length=1, max_length=200)]
+    arguments: dict[str, Any] = {}
+    stated_amount: Annotated[Decimal, Field(allow_inf_nan=False)] | None = None
+    call_id: CallId | None = None
+
+
+class Action(BaseModel):
+    """One exact call: tool, target and complete arguments as plain JSON, defaults filled in."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    tool: Name
+    target_type: str
+    target_id: str
+    arguments: dict[str, Any]
+
+
+def digest(value: Any) -> str:
+    """`sha256:` and the hex SHA-256 over the canonical JSON (RFC 8785) of `value`."""
+    return "sha256:" + hashlib.sha256(rfc8785.dumps(value)).hexdigest()
+
+
+def action_digest(tenant: str, action: Action) -> str:
+    """Names "the same thing again": tenant, tool, arguments, target; nothing advisory."""
+    return digest({"tenant": tenant, **action.model_dump(mode="json")})
+
+
+def approval_digest(
+    action: str, *, run_id: str, step: str, visit: int, contract: str, facts: dict[str, Any]
+) -> str:
+    """Names "exactly what you were asked": an action digest in one visit of one run's step,
+    under the step's contract and on the facts relied on (plain JSON)."""
+    asked = {"action": action, "run": run_id, "step": step, "visit": visit}
+    return digest({**asked, "contract": contract, "facts": facts})
+
+
+def fill_target(proposed: ProposedAction, field: str) -> dict[str, Any]:
+    """The proposal's arguments with the target argument taken from `target_id` where omitted.
+
+    Raises ToolRefused when both are given and differ: which record is meant must be beyond doubt.
+    """
+    arguments = dict(proposed.arguments)
+    named = arguments.setdefault(field, proposed.target_id)
+    if named != proposed.target_id:
+        raise ToolRefused(f"target_id {proposed.target_id!r} and {field} {named!r} differ.")
+    return arguments

@@ -1,0 +1,121 @@
+"""The app: a user's project of workflows, tools and policies, loaded from its folder."""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+import sys
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import ModuleType
+
+from agent_runtime.errors import NotFound, SettingsError, WorkflowError
+from agent_runtime.policy import PolicySet, load_policy
+from agent_runtime.tool import Resource, Tool
+from agent_runtime.workflow import Workflow
+
+
+@dataclass(frozen=True)
+class App:
+    """What a project declares. `prompts` are texts by workflow and name."""
+
+    folder: Path
+    workflows: Mapping[str, Workflow]
+    policies: Mapping[str, PolicySet]
+    prompts: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    resources: tuple[Resource, ...] = ()
+
+    def workflow(self, name: str) -> Workflow:
+        """The workflow of that name; raises NotFound that lists the others."""
+        if name not in self.workflows:
+            known = ", ".join(sorted(self.workflows)) or "none"
+            raise NotFound("workflow", name, remedy=f"This app has: {known}.")
+        return self.workflows[name]
+
+
+def load_app(folder: Path) -> App:
+    """Load `graphs/`, `tools/` and `policies/`; raises SettingsError outside a project folder."""
+    folder = folder.resolve()
+    if not (folder / "graphs").is_dir():
+        raise SettingsError(
+            f"{folder} is no project folder: it has no graphs/.",
+            remedy="Name one with --app DIR.",
+        )
+    if str(folder) not in sys.path:
+        sys.path.insert(0, str(folder))
+    workflows, prompts = {}, {}
+    for place in sorted((folder / "graphs").iterdir()):
+        if (place / "workflow.py").is_file():
+            workflow = _workflow(place.name)
+            workflows[workflow.name] = workflow
+            prompts[workflow.name] = _read_prompts(place / "prompts")
+    tools = write_tools(workflows.values())
+    names = {step.policy for w in workflows.values() for step in w.steps if step.policy}
+    policies = {name: load_policy(folder / "policies", name, tools) for name in sorted(names)}
+    app = App(folder, workflows, policies, prompts, _resources(folder))
+    for workflow in workflows.values():
+        _check_prompts(workflow, prompts[workflow.name])
+    return app
+
+
+def write_tools(workflows: Iterable[Workflow]) -> list[Tool]:
+    """Every write tool that some step proposes, once."""
+    found: dict[str, Tool] = {}
+    for workflow in workflows:
+        workflow.check()
+        for step in workflow.steps:
+            for tool in step.reasoning.proposes:
+                if found.setdefault(tool.name, tool) is not tool:
+                    raise WorkflowError(f"Two different tools are called {tool.name!r}.")
+    return list(found.values())
+
+
+def proposals(workflows: Iterable[Workflow]) -> dict[str, set[str]]:
+    """Which write tools are proposed under which policy set."""
+    used: dict[str, set[str]] = {}
+    for workflow in workflows:
+        for step in workflow.steps:
+            if step.policy is not None:
+                names = (tool.name for tool in step.reasoning.proposes)
+                used.setdefault(step.policy, set()).update(names)
+    return used
+
+
+def _workflow(name: str) -> Workflow:
+    module = importlib.import_module(f"graphs.{name}.workflow")
+    workflow = getattr(module, "workflow", None)
+    if not isinstance(workflow, Workflow):
+        raise WorkflowError(f"graphs/{name}/workflow.py defines no `workflow = Workflow(…)`.")
+    return workflow
+
+
+def _read_prompts(folder: Path) -> dict[str, str]:
+    if not folder.is_dir():
+        return {}
+    return {file.stem: file.read_text() for file in sorted(folder.glob("*.md"))}
+
+
+def _check_prompts(workflow: Workflow, prompts: Mapping[str, str]) -> None:
+    for step in workflow.steps:
+        name = step.reasoning.prompt
+        if name and name not in prompts:
+            raise WorkflowError(
+                f"Step {step.name!r}: there is no prompt {name!r}.",
+                remedy=f"Write graphs/{workflow.name}/prompts/{name}.md.",
+            )
+
+
+def _resources(folder: Path) -> tuple[Resource, ...]:
+    if not (folder / "tools").is_dir():
+        return ()
+    package = importlib.import_module("tools")
+    names = [info.name for info in pkgutil.iter_modules(package.__path__, "tools.")]
+    modules: list[ModuleType] = [importlib.import_module(name) for name in names]
+    found = {
+        value.kind: value
+        for module in modules
+        for value in vars(module).values()
+        if isinstance(value, Resource)
+    }
+    return tuple(found.values())

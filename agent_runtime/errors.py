@@ -1,0 +1,227 @@
+"""Every error of the runtime, grouped by who must act on it.
+
+AgentRuntimeError
+├── CallerError                whoever sent the request corrects it
+│   ├── InvalidInput           a field has a value that cannot be used
+│   ├── NotFound               no such run, approval, workflow, operator, tool
+│   ├── NotPermitted           policy does not let this person do that
+│   └── Conflict               the thing is no longer in the state the request needs
+│       ├── AlreadyDecided     somebody else's answer came first
+│       └── StaleQuestion      what was decided on is not what is asked now
+├── AuthorError                the developer of the workflow corrects it
+│   ├── WorkflowError          steps, edges or scopes do not fit together
+│   ├── ToolDeclarationError   a tool lacks an effect, a recovery, a facts reader …
+│   ├── PolicyError            a policy file does not load or does not check
+│   ├── OutOfScope             a node named a tool that it does not hold
+│   └── Ungated                a write was attempted without an authorization
+├── OnCallError                whoever runs the installation corrects it
+│   ├── SettingsError          a setting, path or file mode is wrong
+│   ├── StoreError             the database cannot be used as it is
+│   ├── ModelUnavailable       the model's provider does not answer
+│   └── LostOwnership          another worker has taken the run over
+├── ToolError                  the outside system's answer; reasoning hears of it
+│   ├── ToolRefused            the call is impossible; nothing was changed
+│   └── ToolUnavailable        no answer: whether something happened may be unknown
+└── NeedsAttention             a person looks at the run, without a proposal to approve
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class AgentRuntimeError(Exception):
+    """Base of all errors raised here. `exit_code` is what the command line ends with."""
+
+    exit_code: ClassVar[int] = 1
+    code: ClassVar[str] = "error"
+
+    def __init__(self, message: str, *, remedy: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.remedy = remedy
+
+    def __str__(self) -> str:
+        return f"{self.message} {self.remedy}".strip()
+
+
+class CallerError(AgentRuntimeError):
+    """The request is at fault; sending it again unchanged will not help."""
+
+    exit_code = 2
+    code = "caller_error"
+
+
+class InvalidInput(CallerError):
+    """A field's value cannot be used. `value` is shown shortened."""
+
+    code = "invalid_input"
+
+    def __init__(self, field: str, value: object, problem: str, *, remedy: str = "") -> None:
+        shown = repr(value)
+        shown = shown if len(shown) <= 80 else f"{shown[:77]}…"
+        super().__init__(f"{field}: {problem} (got {shown}).", remedy=remedy)
+        self.field = field
+        self.value = value
+
+
+class NotFound(CallerError):
+    """Nothing of that name or id exists for this tenant."""
+
+    code = "not_found"
+
+    def __init__(self, kind: str, name: str, *, remedy: str = "") -> None:
+        super().__init__(f"There is no {kind} {name!r}.", remedy=remedy)
+        self.kind = kind
+        self.name = name
+
+
+class NotPermitted(CallerError):
+    """Policy refuses this person. `rules` are the ids that decided, if any matched."""
+
+    exit_code = 3
+    code = "not_permitted"
+
+    def __init__(self, message: str, *, rules: tuple[str, ...] = (), remedy: str = "") -> None:
+        super().__init__(message, remedy=remedy)
+        self.rules = rules
+
+
+class Conflict(CallerError):
+    """The state has moved on since the request was made."""
+
+    exit_code = 4
+    code = "conflict"
+
+
+class AlreadyDecided(Conflict):
+    """The question has its final answer; `by` gave it (a person's name or `deadline`)."""
+
+    code = "already_decided"
+
+    def __init__(self, approval_id: str, status: str, by: str) -> None:
+        super().__init__(
+            f"Approval {approval_id} is {status} already, by {by}.",
+            remedy=f"See it with: agent-runtime approvals show {approval_id}",
+        )
+        self.status = status
+        self.by = by
+
+
+class StaleQuestion(Conflict):
+    """The digest or version that the caller saw is not the one that is asked now."""
+
+    code = "stale_question"
+
+
+class AuthorError(AgentRuntimeError):
+    """The workflow, tool or policy as written is wrong; found before anything runs."""
+
+    exit_code = 5
+    code = "author_error"
+
+
+class WorkflowError(AuthorError):
+    """A workflow cannot be built."""
+
+    code = "workflow_error"
+
+
+class ToolDeclarationError(AuthorError):
+    """A tool's declaration is incomplete or contradicts itself."""
+
+    code = "tool_declaration_error"
+
+
+class PolicyError(AuthorError):
+    """A policy set cannot be used. `problems` lists each finding, one line each."""
+
+    code = "policy_error"
+
+    def __init__(self, message: str, problems: tuple[str, ...] = (), *, remedy: str = "") -> None:
+        super().__init__("\n  ".join([message, *problems]), remedy=remedy)
+        self.problems = problems
+
+
+class OutOfScope(AuthorError):
+    """A node asked for a tool that its scope does not hold."""
+
+    code = "out_of_scope"
+
+    def __init__(self, node: str, tool: str) -> None:
+        super().__init__(f"{node} may not use the tool {tool!r}: it is not in its scope.")
+        self.node = node
+        self.tool = tool
+
+
+class Ungated(AuthorError):
+    """A write tool was called without an authorization for exactly this call."""
+
+    code = "ungated"
+
+
+class OnCallError(AgentRuntimeError):
+    """The installation needs a hand: settings, disk, database, provider."""
+
+    exit_code = 6
+    code = "on_call_error"
+
+
+class SettingsError(OnCallError):
+    """A setting, path or file mode is unusable."""
+
+    code = "settings_error"
+
+
+class StoreError(OnCallError):
+    """The database file is missing, corrupt, locked or newer than this code."""
+
+    code = "store_error"
+
+
+class ModelUnavailable(OnCallError):
+    """The model could not be asked; the run waits and can be resumed."""
+
+    code = "model_unavailable"
+
+
+class LostOwnership(OnCallError):
+    """The run's epoch has been raised by another worker; nothing was written."""
+
+    code = "lost_ownership"
+
+
+class ToolError(AgentRuntimeError):
+    """An outside system's refusal or silence, raised by tools."""
+
+    code = "tool_error"
+
+
+class ToolRefused(ToolError):
+    """The call is impossible as proposed; the tool changed nothing."""
+
+    code = "tool_refused"
+
+
+class ToolUnavailable(ToolError):
+    """The outside system gave no answer."""
+
+    code = "tool_unavailable"
+
+
+class NeedsAttention(AgentRuntimeError):
+    """The run stops at its last checkpoint and waits for a person to resume or cancel it."""
+
+    code = "needs_attention"
+
+
+class OutcomeUnknown(NeedsAttention):
+    """A write call was lost, and neither repeating nor probing can tell what became of it."""
+
+    code = "outcome_unknown"
+
+    def __init__(self, tool: str, why: str) -> None:
+        super().__init__(
+            f"Whether {tool} was executed is unknown: {why}.",
+            remedy="Look in the outside system, then: agent-runtime runs settle",
+        )

@@ -1,0 +1,1 @@
+"""Knowledge: from what was found to the bundle that a step is shown."""

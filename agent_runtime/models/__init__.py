@@ -1,0 +1,1 @@
+"""Models: the seam to whatever answers a prompt with an envelope."""

@@ -1,0 +1,1 @@
+"""The four nodes of a step: context, reasoning, gate and action."""

@@ -1,0 +1,258 @@
+"""The action node: the one authorized write, with the journal before and after it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal, assert_never
+
+from langgraph.runtime import Runtime
+from pydantic import BaseModel
+
+from agent_runtime.action import action_digest
+from agent_runtime.envelope import Status, validate_envelope
+from agent_runtime.errors import OutcomeUnknown, ToolRefused, ToolUnavailable
+from agent_runtime.evidence import Shown
+from agent_runtime.nodes.context import keep
+from agent_runtime.nodes.leave import count, leave, tell
+from agent_runtime.nodes.lookup import as_text
+from agent_runtime.nodes.reasoning import source_of
+from agent_runtime.policy import tightened
+from agent_runtime.segment import Segment
+from agent_runtime.state import State
+from agent_runtime.step import Step
+from agent_runtime.store import Authorization, JournalEntry, Session
+from agent_runtime.tool import Grant, Tool, ToolCall, to_json
+from agent_runtime.verdict import Question
+
+MAX_TRIES = 5
+"""Calls under one key at most, where the tool's recovery allows repeating."""
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """Why an authorized action is not executed now: a fact it rests on, or policy as it is now."""
+
+    kind: Literal["changed", "missing", "unavailable", "tightened", "forbidden"]
+    text: str
+    fields: tuple[tuple[str, Any, Any], ...] = ()
+
+
+class ActionNode:
+    """Reaches write tools; what it may call is decided by the stored authorization alone."""
+
+    def __init__(self, step: Step) -> None:
+        self._step = step
+
+    async def __call__(self, state: State, runtime: Runtime[Segment]) -> State:
+        segment, step = runtime.context, self._step
+        visit = state.get("visits", {}).get(step.name, 0)
+        right = segment.read().journal.authorization(segment.run.id, step.name, visit)
+        tool = step.tool("action", right.action.tool)
+        args = tool.parse(right.action.arguments)
+        with segment.telemetry.span(f"{step.name}.action", {"agent_runtime.node": "action"}):
+            entry = segment.read().journal.entry(right.id)
+            if entry is None:
+                refusal = await self._recheck(segment, right, tool, args)
+                if refusal is not None:
+                    return await self._void(segment, state, right, refusal)
+            entry = await self._execute(segment, right, tool, args, entry)
+        return await self._done(segment, state, right, entry)
+
+    async def _recheck(
+        self, segment: Segment, right: Authorization, tool: Tool, args: BaseModel
+    ) -> Refusal | None:
+        """Hold the facts and the policy of the decision against the present."""
+        try:
+            now = await tool.read_facts(args, segment.call(f"{segment.run.id}:recheck"))
+        except ToolRefused as error:
+            return Refusal("missing", f"fact missing: {error.message}")
+        except ToolUnavailable as error:
+            return Refusal("unavailable", f"fact unavailable: {error.message}")
+        changed = differences(right.facts, now.model_dump(mode="json"))
+        if changed:
+            words = "; ".join(f"{name} was {old}, is {new}" for name, old, new in changed)
+            return Refusal("changed", f"fact changed: {words}", changed)
+        question = Question(right.action, args, now, right.signals, segment.facts(self._step))
+        return self._hold_policy(segment, right, question)
+
+    def _hold_policy(
+        self, segment: Segment, right: Authorization, question: Question
+    ) -> Refusal | None:
+        policy = segment.policies.get(self._step.policy or "")
+        if policy is None:
+            return Refusal("forbidden", f"There is no policy set {self._step.policy!r}.")
+        verdict = policy.judge(question)
+        if verdict.kind == "deny":
+            return Refusal("forbidden", "; ".join([*verdict.rules, *verdict.reasons]))
+        if tightened(right.verdict, verdict) != right.verdict:
+            return Refusal("tightened", f"policy now asks more: {', '.join(verdict.rules)}")
+        return None
+
+    async def _void(
+        self, segment: Segment, state: State, right: Authorization, refusal: Refusal
+    ) -> State:
+        """Take the unused right back; facts and stricter rules send the run back to context."""
+        step, visit = self._step, right.visit
+        status: Status = "denied" if refusal.kind == "forbidden" else "failed"
+        envelope = segment.envelope(step, "action", visit=visit, status=status, reason=refusal.text)
+
+        def record(session: Session) -> None:
+            session.journal.void(right.id)
+            if right.approval_id is not None:
+                session.approvals.close(right.approval_id, "voided", f"runtime: {refusal.text}")
+            body = segment.event_body(step, visit, kind=refusal.kind, text=refusal.text)
+            fields = [list(field) for field in refusal.fields]
+            session.events.append("action.voided", segment.run.id, **body, fields=fields)
+            segment.emit(session, envelope)
+
+        await segment.write(record)
+        if refusal.kind == "forbidden":
+            return {**tell(state, "denied", refusal.text), **leave(segment, step, state, "denied")}
+        limit = step.max_rechecks
+        why = (
+            f"Step {step.name}: sent back more than {limit} times before execution; {refusal.text}"
+        )
+        counts = count(segment, state, f"{step.name}.rechecks", limit, why)
+        return {**counts, **tell(state, "changed", refusal.text), "route": "context"}
+
+    async def _execute(
+        self,
+        segment: Segment,
+        right: Authorization,
+        tool: Tool,
+        args: BaseModel,
+        entry: JournalEntry | None,
+    ) -> JournalEntry:
+        """Call the tool under the journal, or find out what became of an earlier call."""
+        if entry is not None and entry.state != "intended":
+            return entry
+        key = f"{right.run_id}.{right.step}.{right.visit}.{right.action_digest[7:23]}"
+        call = segment.call(key)
+        if entry is None:
+            grant = await segment.write(lambda session: self._intend(session, segment, right, key))
+        else:
+            probed = await self._recover(segment, tool, args, call, entry)
+            if probed is not None:
+                return probed
+            grant = await segment.write(lambda session: session.journal.again(key))
+        return await self._call(segment, tool, args, call, grant)
+
+    def _intend(self, session: Session, segment: Segment, right: Authorization, key: str) -> Grant:
+        """The barrier before the effect: right consumed, intent and event, in one commit."""
+        named = action_digest(segment.run.tenant, right.action)
+        grant = session.journal.intend(right, key, named)
+        body = segment.event_body(self._step, right.visit, key=key, tool=right.action.tool)
+        session.events.append("action.intended", segment.run.id, **body)
+        return grant
+
+    async def _recover(
+        self, segment: Segment, tool: Tool, args: BaseModel, call: ToolCall, entry: JournalEntry
+    ) -> JournalEntry | None:
+        """What to do about an intent without an outcome; None: the call may be repeated."""
+        match tool.recovery:
+            case "safe_retry" | "idempotency_key":
+                if entry.tries >= MAX_TRIES:
+                    raise OutcomeUnknown(tool.name, f"{entry.tries} calls had no outcome")
+                return None
+            case "probe":
+                return await self._probe(segment, tool, args, call)
+            case "manual" | None:
+                raise OutcomeUnknown(tool.name, "a call was lost and may not be repeated")
+            case _:
+                assert_never(tool.recovery)
+
+    async def _probe(
+        self, segment: Segment, tool: Tool, args: BaseModel, call: ToolCall
+    ) -> JournalEntry | None:
+        probe = tool.probe
+        answer = None if probe is None else await probe(args, call)
+        if answer is None or answer.happened == "unknown":
+            raise OutcomeUnknown(tool.name, "the outside system could not tell")
+        if answer.happened == "no":
+            return None
+        return await self._settle(segment, call.key, "executed", as_json(answer.result))
+
+    async def _call(
+        self, segment: Segment, tool: Tool, args: BaseModel, call: ToolCall, grant: Grant
+    ) -> JournalEntry:
+        """The effect. Only a refusal proves that nothing happened."""
+        attributes = {"gen_ai.operation.name": "execute_tool", "gen_ai.tool.name": tool.name}
+        with segment.telemetry.span(f"execute_tool {tool.name}", attributes):
+            while True:
+                try:
+                    result = await tool(args, call, grant=grant)
+                except ToolRefused as error:
+                    return await self._settle(segment, call.key, "failed", error.message)
+                except ToolUnavailable:
+                    entry = segment.read().journal.by_key(call.key)
+                    probed = await self._recover(segment, tool, args, call, entry)
+                    if probed is not None:
+                        return probed
+                    grant = await segment.write(lambda session: session.journal.again(call.key))
+                else:
+                    return await self._settle(segment, call.key, "executed", as_json(result))
+
+    async def _settle(
+        self, segment: Segment, key: str, state: Literal["executed", "failed"], result: Any
+    ) -> JournalEntry:
+        def record(session: Session) -> JournalEntry:
+            entry = session.journal.settle(key, state, result)
+            session.events.append(
+                "action.executed", segment.run.id, key=key, tool=entry.tool, outcome=state
+            )
+            run, exchange = segment.run, {"outcome": state, "result": result}
+            session.recordings.add(run.id, run.epoch, "tool", entry.tool, {"key": key}, exchange)
+            return entry
+
+        return await segment.write(record)
+
+    async def _done(
+        self, segment: Segment, state: State, right: Authorization, entry: JournalEntry
+    ) -> State:
+        """Show the result to the steps and visits that follow, and leave the step."""
+        step, visit, worked = self._step, right.visit, entry.state == "executed"
+        proposed = validate_envelope(state["envelope"]).proposed_action
+        source = source_of(proposed.call_id if proposed else None, visit)
+        text = as_text(entry.result) if worked else f"Error: {entry.result}"
+        passage = Shown(
+            source=source,
+            text=text,
+            origin="tool" if worked else "failure",
+            tool=entry.tool,
+            retrieved_at=entry.settled_at or segment.clock.now(),
+        )
+        envelope = segment.envelope(
+            step,
+            "action",
+            visit=visit,
+            status="done" if worked else "failed",
+            reason=f"{entry.tool} on {right.action.target_id}: {entry.state}.",
+            confidence=state["envelope"]["confidence"],
+            action=proposed,
+        )
+
+        def record(session: Session) -> list[str]:
+            segment.emit(session, envelope)
+            return keep(session, [passage])
+
+        hashes = await segment.write(record)
+        kind: Literal["acted", "failed"] = "acted" if worked else "failed"
+        told = tell(state, kind, text[:500], source)
+        left = leave(segment, step, state, kind)
+        shown = [*state.get("shown", []), *hashes]
+        return {**told, **left, "shown": shown, "counts": {}}
+
+
+def differences(before: dict[str, Any], now: dict[str, Any]) -> tuple[tuple[str, Any, Any], ...]:
+    """The facts that are not what they were: name, old and new value (None: absent)."""
+    names = sorted(before.keys() | now.keys())
+    return tuple(
+        (name, before.get(name), now.get(name))
+        for name in names
+        if before.get(name) != now.get(name)
+    )
+
+
+def as_json(result: Any) -> Any:
+    """A tool's result as plain JSON, models included."""
+    return to_json(result.model_dump(mode="json") if isinstance(result, BaseModel) else result)

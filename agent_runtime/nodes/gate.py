@@ -1,0 +1,279 @@
+"""The gate node: judges the proposal, and holds the run's only pause.
+
+On resume LangGraph runs this node again from its top, so that nothing before the pause may have
+an effect beyond an idempotent upsert; the answer is read from the store, never from the resume
+value, which only wakes the node.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import assert_never
+
+from langgraph.runtime import Runtime
+from langgraph.types import interrupt
+
+from agent_runtime.approval import Approval
+from agent_runtime.envelope import Envelope, Status, validate_envelope
+from agent_runtime.errors import NeedsAttention
+from agent_runtime.evidence import Shown
+from agent_runtime.nodes.context import keep
+from agent_runtime.nodes.judge import Impossible, Judgement, Subject, bind_digest, judge
+from agent_runtime.nodes.leave import count, counted, leave, tell
+from agent_runtime.run import new_id
+from agent_runtime.segment import Segment
+from agent_runtime.state import State
+from agent_runtime.step import Step
+from agent_runtime.store import Authorization, Session
+from agent_runtime.verdict import DEFAULT_DEADLINE, Verdict, VerdictKind
+
+STATUS: dict[VerdictKind, Status] = {
+    "allow": "ok",
+    "needs_approval": "needs_approval",
+    "deny": "denied",
+}
+
+
+class GateNode:
+    """Holds no tools of its own: preconditions and facts are declared by the proposed tool."""
+
+    def __init__(self, step: Step) -> None:
+        self._step = step
+
+    async def __call__(self, state: State, runtime: Runtime[Segment]) -> State:
+        segment, step = runtime.context, self._step
+        visit = state["visits"][step.name]
+        pending = segment.read().approvals.latest(segment.run.id, step.name, visit)
+        if pending is None:
+            with segment.telemetry.span(
+                f"{step.name}.gate", {"agent_runtime.node": "gate"}
+            ) as span:
+                judged = await self._judge(segment, state)
+                if isinstance(judged, Impossible):
+                    return await self._send_back(segment, state, judged)
+                span.set_attribute("agent_runtime.verdict", judged.verdict.kind)
+                span.set_attribute("agent_runtime.rules", ",".join(judged.verdict.rules))
+                pending = await self._record(segment, state, judged)
+            if pending is None:
+                return self._proceed(segment, state, judged.verdict)
+        woken_for = interrupt({"approval": pending.id, "digest": pending.digest})
+        return await self._answered(segment, state, woken_for)
+
+    async def _judge(self, segment: Segment, state: State) -> Impossible | Judgement:
+        envelope = validate_envelope(state["envelope"])
+        proposed = envelope.proposed_action
+        if proposed is None:
+            return Impossible("", "There is no proposed action.")
+        names = (f"{self._step.name}.malformed", f"{self._step.name}.errors")
+        retries = sum(counted(segment, state, name) for name in names)
+        subject = Subject(envelope, segment.passages(state["shown"]), retries)
+        return await judge(segment, self._step, subject, proposed)
+
+    async def _send_back(self, segment: Segment, state: State, found: Impossible) -> State:
+        """An impossible proposal goes back to reasoning, a bounded number of times."""
+        step, visit = self._step, state["visits"][self._step.name]
+        envelope = segment.envelope(
+            step,
+            "gate",
+            visit=visit,
+            status="failed",
+            reason=f"tool_error: {found.problem}",
+            confidence=state["envelope"]["confidence"],
+        )
+
+        def record(session: Session) -> None:
+            body = segment.event_body(step, visit, tool=found.tool[:100])
+            why = "out of scope" if found.out_of_scope else "impossible"
+            session.events.append("tool.refused", segment.run.id, **body, why=why)
+            segment.emit(session, envelope)
+
+        await segment.write(record)
+        limit = step.reasoning.max_tool_errors
+        why = f"Step {step.name}: more than {limit} impossible proposals in a row; {found.problem}"
+        counts = count(segment, state, f"{step.name}.errors", limit, why)
+        return {**counts, **tell(state, "tool_error", found.problem), "route": "reasoning"}
+
+    async def _record(self, segment: Segment, state: State, judged: Judgement) -> Approval | None:
+        """Store the verdict with what follows from it: a right to act, or a question."""
+        step, visit = self._step, state["visits"][self._step.name]
+        envelope = validate_envelope(state["envelope"])
+
+        def record(session: Session) -> Approval | None:
+            self._announce(session, segment, envelope, judged, visit)
+            match judged.verdict.kind:
+                case "allow":
+                    right = authorization(segment, step, visit, judged, None)
+                    session.journal.authorize(right)
+                    body = segment.event_body(step, visit, by="policy")
+                    session.events.append("action.authorized", segment.run.id, **body)
+                    return None
+                case "needs_approval":
+                    return request(session, segment, step, visit, judged)
+                case "deny":
+                    return None
+                case _:
+                    assert_never(judged.verdict.kind)
+
+        return await segment.write(record)
+
+    def _announce(
+        self,
+        session: Session,
+        segment: Segment,
+        envelope: Envelope,
+        judged: Judgement,
+        visit: int,
+    ) -> None:
+        verdict = judged.verdict
+        session.events.append(
+            "gate.judged",
+            segment.run.id,
+            **segment.event_body(self._step, visit),
+            action=judged.action.model_dump(mode="json"),
+            action_digest=judged.action_digest,
+            facts=judged.facts,
+            signals=judged.signals.model_dump(mode="json"),
+            verdict=verdict.model_dump(mode="json"),
+        )
+        reason = "; ".join([*verdict.rules, *verdict.reasons]) or verdict.kind
+        gate_envelope = segment.envelope(
+            self._step,
+            "gate",
+            visit=visit,
+            status=STATUS[verdict.kind],
+            reason=reason,
+            confidence=envelope.confidence,
+            evidence=envelope.evidence,
+            action=envelope.proposed_action,
+        )
+        segment.emit(session, gate_envelope)
+
+    def _proceed(self, segment: Segment, state: State, verdict: Verdict) -> State:
+        """Go on where nobody has to be asked."""
+        if verdict.kind == "allow":
+            return {"route": "action"}
+        told = tell(state, "denied", "; ".join([*verdict.rules, *verdict.reasons]))
+        return {**told, **leave(segment, self._step, state, "denied")}
+
+    async def _answered(self, segment: Segment, state: State, woken_for: object) -> State:
+        """Go on with the stored answer to the question of this very visit."""
+        step, visit = self._step, state["visits"][self._step.name]
+        approval = segment.read().approvals.latest(segment.run.id, step.name, visit)
+        if approval is None or woken_for != {"approval": approval.id, "status": approval.status}:
+            raise NeedsAttention("The run was woken for another question than the one it asked.")
+        match approval.status:
+            case "approved":
+                return await self._authorize(segment, approval)
+            case "rejected":
+                told = tell(state, "rejected", _reason(approval, "reject"))
+                return {**told, **leave(segment, step, state, "rejected")}
+            case "responded":
+                return await self._respond(segment, state, approval)
+            case "expired":
+                told = tell(state, "expired", "Nobody answered before the deadline.")
+                return {**told, **leave(segment, step, state, "expired")}
+            case "withdrawn":
+                told = tell(state, "denied", "Policy forbids it by now.")
+                return {**told, **leave(segment, step, state, "denied")}
+            case "requested" | "open" | "edited" | "escalated" | "voided":
+                raise NeedsAttention(f"Approval {approval.id} is {approval.status}, not answered.")
+            case _:
+                assert_never(approval.status)
+
+    async def _authorize(self, segment: Segment, approval: Approval) -> State:
+        """Turn a complete approval into the right to act: the stored bytes, nothing fresher."""
+        verdict = Verdict(kind="needs_approval", rules=approval.rules, slots=approval.slots)
+        judged = Judgement(
+            approval.action, approval.action_digest, approval.facts, approval.signals, verdict
+        )
+        right = authorization(segment, self._step, approval.visit, judged, approval.id)
+
+        def record(session: Session) -> None:
+            session.journal.authorize(right)
+            body = segment.event_body(self._step, approval.visit, by=approval.id)
+            session.events.append("action.authorized", segment.run.id, **body)
+
+        await segment.write(record)
+        return {"route": "action"}
+
+    async def _respond(self, segment: Segment, state: State, approval: Approval) -> State:
+        """A person's answer or question becomes evidence and goes back to reasoning."""
+        text, source = _reason(approval, "respond"), f"operator:{approval.id}"
+        passage = Shown(
+            source=source, text=text, origin="operator", retrieved_at=segment.clock.now()
+        )
+        hashes = await segment.write(lambda session: keep(session, [passage]))
+        told = tell(state, "operator", text, source)
+        return {**told, "shown": [*state["shown"], *hashes], "route": "reasoning"}
+
+
+def authorization(
+    segment: Segment, step: Step, visit: int, judged: Judgement, approval_id: str | None
+) -> Authorization:
+    """The right to execute a judged action once."""
+    return Authorization(
+        id=new_id("auth"),
+        tenant=segment.run.tenant,
+        run_id=segment.run.id,
+        step=step.name,
+        visit=visit,
+        approval_id=approval_id,
+        action=judged.action,
+        action_digest=judged.action_digest,
+        facts=judged.facts,
+        signals=judged.signals,
+        verdict=judged.verdict,
+    )
+
+
+def question(segment: Segment, step: Step, visit: int, judged: Judgement) -> Approval:
+    """The question to people about a judged action."""
+    now, verdict = segment.clock.now(), judged.verdict
+    lasts = DEFAULT_DEADLINE if verdict.deadline is None else timedelta(seconds=verdict.deadline)
+    return Approval(
+        id=new_id("apr"),
+        tenant=segment.run.tenant,
+        run_id=segment.run.id,
+        workflow=segment.run.workflow,
+        step=step.name,
+        visit=visit,
+        status="requested",
+        digest=bind_digest(segment, step, visit, judged),
+        action_digest=judged.action_digest,
+        contract=step.contract,
+        policy=step.policy or "",
+        policy_version=segment.policies[step.policy or ""].digest,
+        action=judged.action,
+        facts=judged.facts,
+        signals=judged.signals,
+        rules=verdict.rules,
+        reasons=verdict.reasons,
+        slots=verdict.slots,
+        escalate=verdict.escalate,
+        deadline=now + lasts,
+        created_at=now,
+    )
+
+
+def request(
+    session: Session, segment: Segment, step: Step, visit: int, judged: Judgement
+) -> Approval:
+    """Store the question, once: asking exactly the same again finds the pending one."""
+    asked = question(segment, step, visit, judged)
+    stored = session.approvals.request(asked)
+    if stored.id == asked.id:
+        session.events.append(
+            "approval.requested",
+            segment.run.id,
+            **segment.event_body(step, visit),
+            approval=asked.id,
+            digest=asked.digest,
+            rules=list(asked.rules),
+            slots=[slot.model_dump() for slot in asked.slots],
+        )
+    return stored
+
+
+def _reason(approval: Approval, kind: str) -> str:
+    words = [decision.reason for decision in approval.decisions if decision.kind == kind]
+    return words[-1] if words else "No reason was recorded."

@@ -1,0 +1,119 @@
+"""Judging a proposal: what is asked of tools, facts and policy before anyone may act on it.
+
+Deciding returns a value here and stores nothing; the gate and an operator's edit both use it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+from pydantic import BaseModel
+
+from agent_runtime.action import Action, ProposedAction, action_digest, approval_digest
+from agent_runtime.envelope import Envelope
+from agent_runtime.errors import OutOfScope, ToolRefused, ToolUnavailable
+from agent_runtime.evidence import Shown
+from agent_runtime.segment import Segment
+from agent_runtime.signal import Signals, compute_signals
+from agent_runtime.step import Step
+from agent_runtime.verdict import Question, Verdict, deny
+
+
+@dataclass(frozen=True)
+class Subject:
+    """What a proposal came with: its envelope, all that was shown, how often it was retried."""
+
+    envelope: Envelope
+    shown: list[Shown]
+    retries: int
+
+
+@dataclass(frozen=True)
+class Impossible:
+    """The proposal cannot be carried out, whoever says yes; nobody is asked about it."""
+
+    tool: str
+    problem: str
+    out_of_scope: bool = False
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """A possible action, what it rests on (`facts` as plain JSON) and the verdict on it."""
+
+    action: Action
+    action_digest: str
+    facts: dict[str, Any]
+    signals: Signals
+    verdict: Verdict
+
+
+async def judge(
+    segment: Segment, step: Step, subject: Subject, proposed: ProposedAction
+) -> Impossible | Judgement:
+    """Simulate the preconditions, then read the facts, then ask policy; any gap denies."""
+    try:
+        tool = step.tool("action", proposed.type)
+        action, args = tool.resolve(proposed)
+        await tool.simulate(args, segment.call(f"{segment.run.id}:judge"))
+    except OutOfScope as error:
+        return Impossible(proposed.type, str(error), out_of_scope=True)
+    except ToolRefused as error:
+        return Impossible(proposed.type, error.message)
+    except ToolUnavailable as error:
+        return _refused(segment, step, subject, action, "check-unavailable", error.message)
+    try:
+        facts = await tool.read_facts(args, segment.call(f"{segment.run.id}:judge"))
+    except ToolRefused as error:
+        return _refused(segment, step, subject, action, "fact-missing", error.message)
+    except ToolUnavailable as error:
+        return _refused(segment, step, subject, action, "facts-unavailable", error.message)
+    signals = _signals(segment, step, subject, facts)
+    question = Question(action, args, facts, signals, segment.facts(step))
+    named = action_digest(segment.run.tenant, action)
+    verdict = ask_policy(segment, step, question, named)
+    return Judgement(action, named, facts.model_dump(mode="json"), signals, verdict)
+
+
+def ask_policy(segment: Segment, step: Step, question: Question, named: str) -> Verdict:
+    """The policy set's verdict, unless a person has refused this action digest before."""
+    if segment.read().approvals.was_rejected(segment.run.id, named):
+        return deny("runtime:rejected-before", "A person rejected this very action in this run.")
+    policy = segment.policies.get(step.policy or "")
+    if policy is None:
+        return deny("runtime:no-policy", f"There is no policy set {step.policy!r}.")
+    return policy.judge(question)
+
+
+def _refused(
+    segment: Segment, step: Step, subject: Subject, action: Action, rule: str, reason: str
+) -> Judgement:
+    signals = _signals(segment, step, subject, None)
+    named = action_digest(segment.run.tenant, action)
+    return Judgement(action, named, {}, signals, deny(f"runtime:{rule}", reason))
+
+
+def bind_digest(segment: Segment, step: Step, visit: int, judged: Judgement) -> str:
+    """The approval digest of a judged action in one visit of a step."""
+    return approval_digest(
+        judged.action_digest,
+        run_id=segment.run.id,
+        step=step.name,
+        visit=visit,
+        contract=step.contract,
+        facts=judged.facts,
+    )
+
+
+def _signals(segment: Segment, step: Step, subject: Subject, facts: BaseModel | None) -> Signals:
+    amount = getattr(facts, "amount", None)
+    return compute_signals(
+        subject.envelope,
+        subject.shown,
+        amount=amount if isinstance(amount, Decimal) else None,
+        retries=subject.retries,
+        now=segment.clock.now(),
+        thresholds=step.thresholds,
+    )

@@ -1,0 +1,104 @@
+"""One look-up: a read tool called in its scope, its result shown as evidence and recorded."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from pydantic import BaseModel
+
+from agent_runtime.clock import to_text
+from agent_runtime.errors import ToolError
+from agent_runtime.evidence import Passage, Shown
+from agent_runtime.segment import Segment
+from agent_runtime.step import Step
+from agent_runtime.store import Session
+from agent_runtime.tool import Tool, to_json
+
+
+async def look_up(
+    segment: Segment, step: Step, tool: Tool, arguments: dict[str, Any], name: str
+) -> list[Shown]:
+    """Call a read or simulate tool; a failure becomes evidence of a failure, never a crash.
+
+    `name` is the source id of a result that doesn't name its own.
+    """
+    attributes = {
+        "gen_ai.operation.name": "execute_tool",
+        "gen_ai.tool.name": tool.name,
+        "agent_runtime.step": step.name,
+    }
+    with segment.telemetry.span(f"execute_tool {tool.name}", attributes) as span:
+        try:
+            args = tool.parse(arguments)
+            result = await tool(args, segment.call(f"{segment.run.id}:{name}"))
+            shown = _as_shown(segment, tool, name, result)
+            failure = None
+        except ToolError as error:
+            span.set_attribute("error.type", type(error).__name__)
+            result, failure = None, error
+            shown = [_as_failure(segment, tool, name, error)]
+    await segment.write(lambda session: _record(session, segment, tool, arguments, shown, failure))
+    return shown
+
+
+def _as_shown(segment: Segment, tool: Tool, name: str, result: Any) -> list[Shown]:
+    found = result if isinstance(result, list) else [result]
+    if found and all(isinstance(item, Passage) for item in found):
+        passages = found
+    elif isinstance(result, list) and not result:
+        passages = [Passage(source=name, text="Nothing was found.")]
+    else:
+        passages = [Passage(source=name, text=as_text(result))]
+    now = segment.clock.now()
+    stale_at = None if tool.fresh_for is None else now + tool.fresh_for
+    return [
+        Shown(
+            **passage.model_dump(),
+            origin="tool",
+            tool=tool.name,
+            retrieved_at=now,
+            stale_at=stale_at,
+        )
+        for passage in passages
+    ]
+
+
+def as_text(result: Any) -> str:
+    """A result as the exact text that is shown: a string as it is, anything else as JSON."""
+    plain = to_json(result.model_dump(mode="json") if isinstance(result, BaseModel) else result)
+    return plain if isinstance(plain, str) else json.dumps(plain, ensure_ascii=False)
+
+
+def _as_failure(segment: Segment, tool: Tool, name: str, error: ToolError) -> Shown:
+    source = name if name.startswith("action:") else f"failure:{tool.name}"
+    return Shown(
+        source=source,
+        text=f"Error: {error.message}",
+        origin="failure",
+        tool=tool.name,
+        retrieved_at=segment.clock.now(),
+    )
+
+
+def _record(
+    session: Session,
+    segment: Segment,
+    tool: Tool,
+    arguments: dict[str, Any],
+    shown: Sequence[Shown],
+    failure: ToolError | None,
+) -> None:
+    run = segment.run
+    response = [passage.model_dump(mode="json") for passage in shown]
+    session.recordings.add(run.id, run.epoch, "tool", tool.name, arguments, response)
+    kind = type(failure).__name__ if failure is not None else ""
+    session.events.append(
+        "tool.failed" if failure else "tool.called",
+        run.id,
+        tool=tool.name,
+        sources=[passage.source for passage in shown],
+        error=kind,
+        at=to_text(session.now),
+    )

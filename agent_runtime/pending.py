@@ -1,0 +1,86 @@
+"""Pending approvals: what deadlines and a changed policy do to them."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from agent_runtime.approval import Approval, ApprovalStatus
+from agent_runtime.decision import Desk, close_question
+from agent_runtime.policy import tightened
+from agent_runtime.run import new_id
+from agent_runtime.store import Session
+from agent_runtime.verdict import Verdict
+from agent_runtime.worker import Installation
+
+
+class Pending:
+    """Keeps open questions honest: silence never approves, and stricter policy asks again."""
+
+    def __init__(self, installation: Installation, desk: Desk) -> None:
+        self._in = installation
+        self._desk = desk
+
+    async def expire(self, tenant: str) -> list[Approval]:
+        """Close every open question whose deadline has passed; escalate where its rule says so."""
+        due = self._in.store.read(tenant).approvals.due()
+        return [
+            await self._in.store.write(tenant, partial(_expire, approval.id)) for approval in due
+        ]
+
+    async def review(self, tenant: str) -> list[Approval]:
+        """Hold open questions against the policy in force: stricter re-asks, forbid withdraws."""
+        changed = []
+        for approval in self._in.store.read(tenant).approvals.find(["open"]):
+            policy = self._in.app.policies.get(approval.policy)
+            if policy is not None and policy.digest != approval.policy_version:
+                changed.append(await self._review(tenant, approval))
+        return changed
+
+    async def _review(self, tenant: str, asked: Approval) -> Approval:
+        run = self._in.store.read(tenant).runs.get(asked.run_id)
+        policy, put = self._desk.question(asked, run)
+        now = policy.judge(put)
+        before = Verdict(kind="needs_approval", rules=asked.rules, slots=asked.slots)
+
+        def apply(session: Session) -> Approval:
+            fresh = session.approvals.get(asked.id)
+            if fresh.status != "open":
+                return fresh
+            if now.kind == "deny":
+                rules = ", ".join(now.rules)
+                return close_question(session, fresh, "withdrawn", f"policy: {rules}")
+            if tightened(before, now) != before:
+                changes = {"slots": now.slots, "rules": now.rules, "reasons": now.reasons}
+                version = {"policy_version": policy.digest}
+                return _ask_again(session, fresh, "voided", "policy", **changes, **version)
+            return session.approvals.update(asked.id, policy_version=policy.digest)
+
+        return await self._in.store.write(tenant, apply)
+
+
+def _expire(approval_id: str, session: Session) -> Approval:
+    fresh = session.approvals.get(approval_id)
+    if fresh.status != "open" or fresh.deadline > session.now:
+        return fresh
+    if not fresh.escalate:
+        return close_question(session, fresh, "expired", "its deadline")
+    changes = {"slots": fresh.escalate, "escalate": ()}
+    deadline = session.now + (fresh.deadline - fresh.created_at)
+    return _ask_again(session, fresh, "escalated", "its deadline", **changes, deadline=deadline)
+
+
+def _ask_again(
+    session: Session, asked: Approval, status: ApprovalStatus, by: str, **changes: object
+) -> Approval:
+    """Replace a question by the same one to other people; what was collected is void."""
+    again = asked.model_copy(
+        update={**changes, "id": new_id("apr"), "decisions": (), "created_at": session.now}
+    )
+    session.approvals.close(asked.id, status, by, replaced_by=again.id)
+    session.approvals.request(again)
+    body = {"approval": asked.id, "status": status, "by": by, "replaced_by": again.id}
+    session.events.append("approval.closed", asked.run_id, **body)
+    slots = [slot.model_dump() for slot in again.slots]
+    body = {"approval": again.id, "step": again.step, "visit": again.visit}
+    session.events.append("approval.opened", asked.run_id, **body, slots=slots)
+    return again

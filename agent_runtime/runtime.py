@@ -1,0 +1,228 @@
+"""The runtime: start, drive, decide, resume and cancel runs of one installation."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from agent_runtime.app import App
+from agent_runtime.approval import Answer, Approval
+from agent_runtime.checkpoint import open_saver
+from agent_runtime.clock import Clock, SystemClock
+from agent_runtime.decision import Desk
+from agent_runtime.errors import Conflict, InvalidInput, StoreError
+from agent_runtime.event import Head, Verification
+from agent_runtime.evidence import Document
+from agent_runtime.graph import compile_graph
+from agent_runtime.models.model import Model
+from agent_runtime.pending import Pending
+from agent_runtime.run import ENDS, Run, new_id
+from agent_runtime.settings import Settings, load_settings
+from agent_runtime.store import Session, Store
+from agent_runtime.telemetry import Telemetry
+from agent_runtime.tool import Resources
+from agent_runtime.trigger import Trigger
+from agent_runtime.verdict import Operator
+from agent_runtime.worker import Installation, Worker
+from agent_runtime.workflow import Workflow
+
+DATABASE = "runtime.db"
+MAX_INPUT = 256_000
+"""Characters of a run's input as JSON, at most; documents are handed in beside it."""
+
+
+class Runtime:
+    """One installation: an app on a data folder. Open it with `Runtime.open`."""
+
+    def __init__(self, installation: Installation, worker: Worker) -> None:
+        self.store = installation.store
+        self.app = installation.app
+        self.clock = installation.clock
+        self._in = installation
+        self._worker = worker
+        self._desk = Desk(installation, worker)
+        self._pending = Pending(installation, self._desk)
+
+    @classmethod
+    @asynccontextmanager
+    async def open(
+        cls,
+        app: App,
+        data: Path,
+        *,
+        clock: Clock | None = None,
+        model: Model | None = None,
+        settings: Settings | None = None,
+        telemetry: Telemetry | None = None,
+        create: bool = True,
+    ) -> AsyncIterator[Runtime]:
+        """Open the data folder (made when missing, unless `create` is false).
+
+        `model` answers in place of the configured one. Raises StoreError or SettingsError.
+        """
+        settings = settings or load_settings()
+        clock = clock or SystemClock()
+        _prepare_folder(data, create=create)
+        async with AsyncExitStack() as stack:
+            store = Store(data / DATABASE, clock)
+            stack.callback(store.close)
+            saver = await stack.enter_async_context(open_saver(store.path, store))
+            opened = {resource.kind: await resource.open(data) for resource in app.resources}
+            resources = Resources(opened)
+            stack.push_async_callback(resources.close)
+            traces = telemetry or Telemetry()
+            stack.callback(traces.close)
+            installation = Installation(
+                app=app,
+                store=store,
+                clock=clock,
+                resources=resources,
+                telemetry=traces,
+                model=model or _configured_model(settings),
+                lease=settings.lease,
+            )
+            graphs = {name: compile_graph(w, saver) for name, w in app.workflows.items()}
+            yield cls(installation, Worker(installation, graphs))
+
+    async def start(
+        self,
+        workflow: str,
+        inputs: dict[str, Any],
+        *,
+        trigger: Trigger,
+        documents: Sequence[Document] = (),
+        tenant: str = "default",
+    ) -> Run:
+        """Store a new run, or return the one that the same trigger key started before.
+
+        Raises NotFound for an unknown workflow, InvalidInput that names the field at fault.
+        """
+        declared = self.app.workflow(workflow)
+        plain = validate_input(declared, inputs)
+
+        def insert(session: Session) -> Run:
+            if trigger.key is not None:
+                known = session.runs.by_key(workflow, trigger.key)
+                if known is not None:
+                    return known
+            run = Run(
+                id=new_id("run"),
+                tenant=tenant,
+                workflow=workflow,
+                version=declared.version,
+                state="queued",
+                input=plain,
+                trigger=trigger,
+                epoch=0,
+                trace=self._in.telemetry.new_trace(),
+                created_at=session.now,
+                updated_at=session.now,
+            )
+            session.runs.insert(run, documents)
+            body = {"workflow": workflow, "version": run.version, "input": plain}
+            session.events.append("run.queued", run.id, **body, trigger=trigger.model_dump())
+            return run
+
+        return await self.store.write(tenant, insert)
+
+    async def drive(self, run_id: str, tenant: str = "default") -> Run:
+        """Advance one run to its next pause or end; raises Conflict when it isn't ready."""
+        return await self._worker.drive(tenant, run_id)
+
+    async def drive_ready(self, tenant: str = "default") -> list[Run]:
+        """Let deadlines that have passed take effect, then advance every queued run."""
+        await self._pending.expire(tenant)
+        await self._pending.review(tenant)
+        ready = self.store.read(tenant).runs.find(["queued"])
+        return [await self.drive(run.id, tenant) for run in ready]
+
+    async def decide(self, approval_id: str, operator: Operator, answer: Answer) -> Approval:
+        """Record one person's answer; see `Desk.decide`. Driving the run is a step of its own."""
+        await self._pending.review(operator.tenant)
+        return await self._desk.decide(approval_id, operator, answer)
+
+    async def expire(self, tenant: str = "default") -> list[Approval]:
+        """Let deadlines that have passed take effect."""
+        return await self._pending.expire(tenant)
+
+    async def resume(self, run_id: str, operator: Operator, reason: str = "") -> Run:
+        """Send a run that waits for a person's attention on from its last checkpoint.
+
+        Raises Conflict when it is paused for an approval or has ended.
+        """
+
+        def resume(session: Session) -> Run:
+            run = session.runs.get(run_id)
+            if run.state in ("queued", "running"):
+                return run
+            if run.state not in ("needs_attention", "version_mismatch"):
+                remedy = "Answer its approval." if run.state == "paused" else ""
+                raise Conflict(
+                    f"Run {run_id} is {run.state}; there is nothing to resume.", remedy=remedy
+                )
+            session.events.append("run.resumed", run_id, by=operator.name, reason=reason)
+            return session.runs.move(run_id, "queued")
+
+        return await self.store.write(operator.tenant, resume)
+
+    async def cancel(self, run_id: str, operator: Operator, reason: str) -> Run:
+        """End a run at once; its open questions are withdrawn, its worker can write no more."""
+
+        def cancel(session: Session) -> Run:
+            run = session.runs.get(run_id)
+            if run.state in ENDS:
+                raise Conflict(f"Run {run_id} is {run.state} already.")
+            for approval in session.approvals.find(["requested", "open"], run_id=run_id):
+                session.approvals.close(approval.id, "withdrawn", operator.name)
+                body = {"approval": approval.id, "status": "withdrawn", "by": operator.name}
+                session.events.append("approval.closed", run_id, **body)
+            ended = session.runs.move(run_id, "cancelled", reason)
+            body = {"state": "cancelled", "reason": reason, "by": operator.name}
+            session.events.append("run.ended", run_id, **body)
+            return ended
+
+        run = await self.store.write(operator.tenant, cancel)
+        self._in.telemetry.ended(run)
+        return run
+
+    def verify(self, tenant: str = "default", anchor: Head | None = None) -> Verification:
+        """Recompute the tenant's event chain, against an anchored head where one is given."""
+        return self.store.read(tenant).events.verify(anchor)
+
+
+def validate_input(workflow: Workflow, inputs: dict[str, Any]) -> dict[str, Any]:
+    """The run's input as plain JSON, validated; raises InvalidInput."""
+    if len(str(inputs)) > MAX_INPUT:
+        raise InvalidInput("input", f"{len(str(inputs))} characters", f"is longer than {MAX_INPUT}")
+    try:
+        return workflow.input.model_validate(inputs).model_dump(mode="json")
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        field = ".".join(str(part) for part in first["loc"]) or "input"
+        known = ", ".join(workflow.input.model_fields)
+        remedy = f"{workflow.name} takes: {known}."
+        raise InvalidInput(field, first["input"], first["msg"], remedy=remedy) from error
+
+
+def _configured_model(settings: Settings) -> Model | None:
+    if not settings.has_model:
+        return None
+    from agent_runtime.models.client import connect_model
+
+    return connect_model(settings)
+
+
+def _prepare_folder(data: Path, *, create: bool) -> None:
+    if not create and not (data / DATABASE).is_file():
+        raise StoreError(
+            f"There is no data in {data}.",
+            remedy="Name the data folder with --data, or make one with: agent-runtime demo",
+        )
+    try:
+        data.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise StoreError(f"The data folder {data} cannot be made: {error.strerror}.") from error

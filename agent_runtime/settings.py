@@ -1,0 +1,42 @@
+"""Settings, from the environment. Nothing here is a secret's default."""
+
+from __future__ import annotations
+
+from pydantic import Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from agent_runtime.errors import SettingsError
+
+
+class Settings(BaseSettings):
+    """`AGENT_RUNTIME_…` variables, and the two that OpenAI's own clients read.
+
+    With neither `openai_api_key` nor `openai_base_url`, the offline model answers.
+    Times are in seconds.
+    """
+
+    model_config = SettingsConfigDict(env_prefix="AGENT_RUNTIME_", frozen=True)
+
+    model: str = "gpt-4o-mini"
+    openai_api_key: SecretStr | None = Field(default=None, validation_alias="OPENAI_API_KEY")
+    openai_base_url: str | None = Field(default=None, validation_alias="OPENAI_BASE_URL")
+    model_timeout: float = Field(default=60.0, gt=0)
+    lease: float = Field(default=30.0, gt=0)
+    log_level: str = "WARNING"
+
+    @property
+    def has_model(self) -> bool:
+        """Whether a real model is configured."""
+        return bool(self.openai_api_key or self.openai_base_url)
+
+
+def load_settings() -> Settings:
+    """Read the environment; raises SettingsError that names the variable."""
+    try:
+        return Settings()
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        name = "_".join(str(part) for part in first["loc"]).upper()
+        raise SettingsError(
+            f"The setting {name} cannot be used: {first['msg']}.", remedy="Correct or unset it."
+        ) from error

@@ -1,0 +1,97 @@
+"""Signals: facts that the runtime computes about an envelope and hands to policy."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from decimal import Decimal
+
+from pydantic import BaseModel, ConfigDict
+
+from agent_runtime.envelope import Envelope
+from agent_runtime.evidence import Shown, contradictions, count_tokens, unverified
+
+
+class Thresholds(BaseModel):
+    """When a signal counts as raised. Tokens are estimates; retries count all repeated tries."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    confidence: Decimal = Decimal("0.70")
+    context_tokens: int = 20_000
+    retries: int = 3
+
+
+class Signals(BaseModel):
+    """What the runtime measured about one proposal.
+
+    `amount_difference` is |stated - computed| where the proposal states an amount; with nothing
+    computed, whatever is stated differs. `asks_for_person`: the proposer itself wants a person.
+    `clean`: no signal is raised.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    confidence: Decimal
+    confident: bool
+    unverified_quotes: int
+    contradictions: int
+    context_tokens: int
+    context_large: bool
+    retries: int
+    retried_repeatedly: bool
+    stale_evidence: int
+    asks_for_person: bool = False
+    amount_difference: Decimal | None = None
+    clean: bool
+
+
+def compute_signals(
+    envelope: Envelope,
+    shown: list[Shown],
+    *,
+    amount: Decimal | None,
+    retries: int,
+    now: datetime,
+    thresholds: Thresholds,
+) -> Signals:
+    """Measure one proposal against everything shown in its run. `amount` is the computed one."""
+    confidence = Decimal(str(envelope.confidence)).quantize(Decimal("0.0001"))
+    tokens = sum(count_tokens(passage.text) for passage in shown)
+    quotes = len(unverified(envelope.evidence, shown))
+    conflicts = len(contradictions(shown))
+    stale = _count_stale(shown, now)
+    difference = _difference(envelope, amount)
+    raised = (
+        confidence < thresholds.confidence,
+        tokens > thresholds.context_tokens,
+        retries >= thresholds.retries,
+    )
+    asks = envelope.status == "needs_approval"
+    wrong_amount = difference is not None and difference > Decimal("0.005")
+    return Signals(
+        confidence=confidence,
+        confident=not raised[0],
+        unverified_quotes=quotes,
+        contradictions=conflicts,
+        context_tokens=tokens,
+        context_large=raised[1],
+        retries=retries,
+        retried_repeatedly=raised[2],
+        stale_evidence=stale,
+        asks_for_person=asks,
+        amount_difference=difference,
+        clean=not any((*raised, asks, quotes, conflicts, stale, wrong_amount)),
+    )
+
+
+def _count_stale(shown: list[Shown], now: datetime) -> int:
+    """Sources whose newest passage is past its time."""
+    newest = {passage.source: passage for passage in shown}
+    return sum(1 for p in newest.values() if p.stale_at is not None and p.stale_at <= now)
+
+
+def _difference(envelope: Envelope, amount: Decimal | None) -> Decimal | None:
+    proposed = envelope.proposed_action
+    if proposed is None or proposed.stated_amount is None:
+        return None
+    return abs(proposed.stated_amount - (amount or Decimal(0)))

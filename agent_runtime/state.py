@@ -1,0 +1,33 @@
+"""The graph's state: small, plain JSON. Large content is stored once and named by its hash."""
+
+from __future__ import annotations
+
+from typing import Any, Literal, TypedDict
+
+from agent_runtime.step import Outcome
+
+Route = Literal["reasoning", "gate", "context", "action", "end"]
+"""Where the step goes next; `end` leaves it with the outcome."""
+
+
+class State(TypedDict, total=False):
+    """Channels of every workflow's graph.
+
+    `step`: the one the run is in. `shown`: hashes of the passages shown in this run, in order. `visits`: proposals made so far,
+    per step. `counts`: bounded repetitions, by name. `taken`: edges taken, by `source>target`.
+    `contracts`: digest per step at the start, for resuming under newer code. `route`, `outcome`:
+    set by a node, read by the edge behind it. `after`: the step that follows.
+    """
+
+    input: dict[str, Any]
+    step: str
+    contracts: dict[str, str]
+    shown: list[str]
+    feedback: list[dict[str, Any]]
+    visits: dict[str, int]
+    counts: dict[str, int]
+    taken: dict[str, int]
+    envelope: dict[str, Any]
+    route: Route
+    outcome: Outcome
+    after: str | None

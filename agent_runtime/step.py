@@ -1,0 +1,122 @@
+"""Steps: one governed cell of a workflow, and the rubric of which node may hold which tool."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+from agent_runtime.action import digest
+from agent_runtime.brief import Brief, LookUp
+from agent_runtime.envelope import Envelope, Node
+from agent_runtime.errors import OutOfScope, WorkflowError
+from agent_runtime.signal import Thresholds
+from agent_runtime.tool import Effect, Tool
+
+Outcome = Literal["acted", "finished", "denied", "rejected", "failed", "expired"]
+"""How a visit of a step ends. acted: its action was executed; finished: reasoning has nothing
+(more) to propose; denied: policy said no; rejected: a person said no; failed: the outside system
+refused at execution; expired: nobody answered in time."""
+
+Rule = Callable[[Brief], Envelope]
+OfflineRule = Callable[[Brief], Envelope | LookUp]
+
+RUBRIC: dict[Node, frozenset[Effect]] = {
+    "context": frozenset({"read"}),
+    "reasoning": frozenset({"read", "simulate"}),
+    "gate": frozenset(),
+    "action": frozenset({"write"}),
+}
+
+
+@dataclass(frozen=True)
+class Context:
+    """The first phase: look-ups whose arguments come from the run's input by name.
+
+    `token_budget` bounds everything shown in the run, in estimated tokens.
+    """
+
+    tools: Sequence[Tool] = ()
+    token_budget: int = 4_000
+
+
+@dataclass(frozen=True)
+class Reasoning:
+    """The second phase: a model with a prompt, or a plain function (`rule`).
+
+    `prompt` names a file in the workflow's `prompts/`, without its ending. `proposes` are the
+    write tools it may propose, `tools` what it may call itself. `offline` answers in place of
+    the model where none is configured. `attempts` bounds malformed envelopes, `max_calls` tool
+    calls, `max_tool_errors` impossible proposals, each per visit.
+    """
+
+    prompt: str = ""
+    proposes: Sequence[Tool] = ()
+    tools: Sequence[Tool] = ()
+    rule: Rule | None = None
+    offline: OfflineRule | None = None
+    attempts: int = 3
+    max_calls: int = 40
+    max_tool_errors: int = 5
+
+
+@dataclass(frozen=True)
+class Step:
+    """Context, reasoning, gate and action under one name. Without `proposes` it never acts."""
+
+    name: str
+    reasoning: Reasoning
+    context: Context = field(default_factory=Context)
+    policy: str | None = None
+    thresholds: Thresholds = field(default_factory=Thresholds)
+    max_rechecks: int = 2
+    max_rounds: int = 3
+
+    @property
+    def scopes(self) -> dict[Node, dict[str, Tool]]:
+        """The exact set of tools that each node may call, by name."""
+        held: dict[Node, Sequence[Tool]] = {
+            "context": self.context.tools,
+            "reasoning": self.reasoning.tools,
+            "gate": (),
+            "action": self.reasoning.proposes,
+        }
+        return {node: {tool.name: tool for tool in tools} for node, tools in held.items()}
+
+    def tool(self, node: Node, name: str) -> Tool:
+        """The tool of that name in the node's scope; raises OutOfScope."""
+        found = self.scopes[node].get(name)
+        if found is None:
+            raise OutOfScope(f"{self.name}.{node}", name)
+        return found
+
+    @property
+    def contract(self) -> str:
+        """Digest of what a parked run of this step depends on: tools and their schemas.
+
+        Prompts, thresholds and policies are outside it: a corrected typo strands nobody.
+        """
+        tools = {
+            f"{node}.{name}": [tool.effect, tool.recovery, tool.arguments.model_json_schema()]
+            for node, scope in self.scopes.items()
+            for name, tool in scope.items()
+        }
+        return digest({"step": self.name, "tools": tools})
+
+    def check(self) -> None:
+        """Hold the step against the rubric; raises WorkflowError that names tool and rule."""
+        for node, scope in self.scopes.items():
+            for tool in scope.values():
+                if tool.effect not in RUBRIC[node]:
+                    allowed = " or ".join(sorted(RUBRIC[node])) or "no"
+                    raise WorkflowError(
+                        f"Step {self.name!r}: {tool.name!r} is a {tool.effect} tool;"
+                        f" the {node} node may hold {allowed} tools only (scope rubric)."
+                    )
+        if self.reasoning.proposes and self.policy is None:
+            raise WorkflowError(
+                f"Step {self.name!r} proposes writes but names no policy.",
+                remedy="Name one: Step(..., policy='…') for policies/….cedar.",
+            )
+        if not (self.reasoning.prompt or self.reasoning.rule):
+            raise WorkflowError(f"Step {self.name!r} has neither a prompt nor a rule.")

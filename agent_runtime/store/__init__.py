@@ -1,0 +1,82 @@
+"""Durable truth: runs, approvals, decisions, journal, events and recordings in one SQLite file.
+
+A `Session` is one tenant's view on one connection: every query in it is scoped by the tenant.
+Writes are functions over a session, committed by the one writer; reads have their own connection.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable
+from datetime import datetime
+from pathlib import Path
+from typing import TypeVar
+
+from agent_runtime.clock import Clock
+from agent_runtime.event import Event
+from agent_runtime.store.approvals import Approvals
+from agent_runtime.store.database import connect, prepare
+from agent_runtime.store.events import Events
+from agent_runtime.store.journal import Authorization, EntryState, Journal, JournalEntry
+from agent_runtime.store.recordings import Recording, Recordings
+from agent_runtime.store.runs import Runs
+from agent_runtime.store.writer import Writer
+
+__all__ = ["Authorization", "EntryState", "JournalEntry", "Recording", "Session", "Store"]
+
+T = TypeVar("T")
+Listener = Callable[[Event], None]
+
+
+class Session:
+    """One tenant's rows on one connection, at one moment (`now`, UTC)."""
+
+    def __init__(self, connection: sqlite3.Connection, tenant: str, now: datetime) -> None:
+        self.tenant = tenant
+        self.now = now
+        self.runs = Runs(connection, tenant, now)
+        self.approvals = Approvals(connection, tenant, now)
+        self.journal = Journal(connection, tenant, now)
+        self.events = Events(connection, tenant, now)
+        self.recordings = Recordings(connection, tenant, now)
+
+
+class Store:
+    """An open database file. `listeners` hear each event after it is committed."""
+
+    def __init__(self, path: Path, clock: Clock) -> None:
+        """Open and migrate the file; raises StoreError when it cannot be used."""
+        prepare(path)
+        self.path = path
+        self.listeners: list[Listener] = []
+        self._clock = clock
+        self._reader = connect(path, readonly=True)
+        self._writer = Writer(connect(path))
+
+    async def write(self, tenant: str, work: Callable[[Session], T]) -> T:
+        """Run `work` in one transaction; returns once it is committed.
+
+        Raises what `work` raised, with nothing stored, or StoreError.
+        """
+        events: list[Event] = []
+
+        def transact(connection: sqlite3.Connection) -> T:
+            session = Session(connection, tenant, self._clock.now())
+            result = work(session)
+            events.extend(session.events.appended)
+            return result
+
+        result = await self._writer.write(transact)
+        for event in events:
+            for listener in self.listeners:
+                listener(event)
+        return result
+
+    def read(self, tenant: str) -> Session:
+        """A session for reading: it sees what is committed and cannot write."""
+        return Session(self._reader, tenant, self._clock.now())
+
+    def close(self) -> None:
+        """Commit what waits and close the file."""
+        self._writer.close()
+        self._reader.close()

@@ -1,0 +1,101 @@
+"""The SQLite file: opened with safe settings, migrated forward, refused when it is not ours."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from importlib import resources
+from pathlib import Path
+
+from agent_runtime.errors import StoreError
+
+APPLICATION_ID = 0x41_52_54_31
+"""Written into the file's header ("ART1") so that another program's database is recognised."""
+
+BUSY_MS = 30_000
+"""How long a writer waits for another process's transaction before it gives up."""
+
+
+def connect(path: Path, *, readonly: bool = False) -> sqlite3.Connection:
+    """A connection with WAL, synchronous=FULL and foreign keys; autocommit made explicit."""
+    mode = "ro" if readonly else "rwc"
+    uri = f"{path.absolute().as_uri()}?mode={mode}"
+    connection = sqlite3.connect(uri, uri=True, isolation_level=None, check_same_thread=False)
+    connection.execute(f"PRAGMA busy_timeout = {BUSY_MS}")
+    connection.execute("PRAGMA foreign_keys = ON")
+    connection.execute("PRAGMA synchronous = FULL")
+    return connection
+
+
+def prepare(path: Path) -> None:
+    """Create the file (mode 0600) or migrate it; raises StoreError when it cannot be used."""
+    if not path.exists():
+        path.touch(mode=0o600)
+    try:
+        connection = connect(path)
+        try:
+            _check_ours(connection, path)
+            connection.execute("PRAGMA journal_mode = WAL")
+            _migrate(connection, path)
+        finally:
+            connection.close()
+    except sqlite3.OperationalError as error:
+        raise StoreError(
+            f"The database {path} cannot be opened: {error}.",
+            remedy="Check that the folder is writable and that no other program holds the file.",
+        ) from error
+    except sqlite3.DatabaseError as error:
+        raise StoreError(
+            f"The database {path} is damaged: {error}.",
+            remedy="Nothing was changed. Restore a backup, or move the file away to start anew.",
+        ) from error
+    os.chmod(path, 0o600)  # noqa: PTH101 — Path.chmod follows links the same way; the file is ours
+
+
+def migrations() -> list[str]:
+    """The numbered scripts, in order; the n-th brings a file from version n-1 to n."""
+    folder = resources.files("agent_runtime.store") / "migrations"
+    files = sorted(folder.iterdir(), key=lambda file: file.name)
+    return [file.read_text() for file in files if file.name.endswith(".sql")]
+
+
+def _check_ours(connection: sqlite3.Connection, path: Path) -> None:
+    application = connection.execute("PRAGMA application_id").fetchone()[0]
+    tables = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
+    if application not in (0, APPLICATION_ID) or (application == 0 and tables):
+        raise StoreError(
+            f"The database {path} belongs to another program.",
+            remedy="Name another data folder with --data.",
+        )
+
+
+def _migrate(connection: sqlite3.Connection, path: Path) -> None:
+    scripts = migrations()
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        version = connection.execute("PRAGMA user_version").fetchone()[0]
+        if version > len(scripts):
+            raise StoreError(
+                f"The database {path} has schema {version}; this code knows {len(scripts)}.",
+                remedy="Use the newer agent-runtime that wrote it; nothing was changed.",
+            )
+        for script in scripts[version:]:
+            for statement in _statements(script):
+                connection.execute(statement)
+        connection.execute(f"PRAGMA user_version = {len(scripts)}")
+        connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+        connection.execute("COMMIT")
+    except BaseException:
+        connection.execute("ROLLBACK")
+        raise
+
+
+def _statements(script: str) -> list[str]:
+    """Split a script; `executescript` would commit the transaction that makes it atomic."""
+    found, current = [], ""
+    for line in script.splitlines(keepends=True):
+        current += line
+        if sqlite3.complete_statement(current):
+            found.append(current)
+            current = ""
+    return found

@@ -1,0 +1,140 @@
+"""Runs in the store: claimed by raising the epoch, written only by who holds it."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Sequence
+from datetime import datetime
+
+from agent_runtime.clock import from_text, to_text
+from agent_runtime.errors import Conflict, LostOwnership, NotFound
+from agent_runtime.evidence import Document
+from agent_runtime.run import ENDS, Run, RunState
+from agent_runtime.trigger import Trigger
+
+_COLUMNS = (
+    "id, tenant, workflow, version, state, input, trigger, epoch, owner, lease_until, trace,"
+    " reason, created_at, updated_at"
+)
+
+
+class Runs:
+    """One tenant's runs, on one connection."""
+
+    def __init__(self, connection: sqlite3.Connection, tenant: str, now: datetime) -> None:
+        self._connection = connection
+        self._tenant = tenant
+        self._now = now
+
+    def insert(self, run: Run, documents: Sequence[Document]) -> None:
+        """Store a new run; raises sqlite3.IntegrityError when its trigger key is taken."""
+        texts = json.dumps([document.model_dump() for document in documents])
+        row = (run.id, self._tenant, run.workflow, run.version, run.state, json.dumps(run.input))
+        self._connection.execute(
+            "INSERT INTO runs (id, tenant, workflow, version, state, input, documents, trigger,"
+            " trigger_key, trace, created_at, updated_at) VALUES (?,?,?,?,?,?,?,?,?,?,?,?)",
+            (*row, texts, run.trigger.model_dump_json(), run.trigger.key, run.trace)
+            + (to_text(run.created_at), to_text(run.updated_at)),
+        )
+
+    def get(self, run_id: str) -> Run:
+        """The run of that id; raises NotFound, also for another tenant's."""
+        row = self._connection.execute(
+            f"SELECT {_COLUMNS} FROM runs WHERE tenant = ? AND id = ?",  # noqa: S608 — constant
+            (self._tenant, run_id),
+        ).fetchone()
+        if row is None:
+            raise NotFound("run", run_id, remedy="List them with: agent-runtime runs list")
+        return _run(row)
+
+    def documents(self, run_id: str) -> list[Document]:
+        """The texts handed in with the run's start."""
+        row = self._connection.execute(
+            "SELECT documents FROM runs WHERE tenant = ? AND id = ?", (self._tenant, run_id)
+        ).fetchone()
+        return [Document.model_validate(document) for document in json.loads(row[0])]
+
+    def by_key(self, workflow: str, key: str) -> Run | None:
+        """The run that this trigger key started before, if any."""
+        row = self._connection.execute(
+            f"SELECT {_COLUMNS} FROM runs"  # noqa: S608 — constant
+            " WHERE tenant = ? AND workflow = ? AND trigger_key = ?",
+            (self._tenant, workflow, key),
+        ).fetchone()
+        return None if row is None else _run(row)
+
+    def find(self, states: Sequence[RunState] = (), limit: int = 1_000) -> list[Run]:
+        """Runs in the order they were made, of these states (none named: of all)."""
+        marks = ",".join("?" * len(states))
+        where = f" AND state IN ({marks})" if states else ""
+        rows = self._connection.execute(
+            f"SELECT {_COLUMNS} FROM runs WHERE tenant = ?{where} ORDER BY id LIMIT ?",  # noqa: S608 — marks
+            (self._tenant, *states, limit),
+        )
+        return [_run(row) for row in rows]
+
+    def claim(self, run_id: str, owner: str, lease_until: datetime, *, take_over: bool) -> Run:
+        """Become the run's only owner: epoch + 1. Raises Conflict unless it is queued, or it is
+        running and its lease is over (`take_over`: the caller knows the owner to be gone)."""
+        run = self.get(run_id)
+        lapsed = run.lease_until is None or run.lease_until <= self._now
+        if run.state != "queued" and not (run.state == "running" and (lapsed or take_over)):
+            holder = f", held by {run.owner}" if run.state == "running" else ""
+            raise Conflict(f"Run {run_id} is {run.state}{holder}; only a queued run can be driven.")
+        self._connection.execute(
+            "UPDATE runs SET state = 'running', epoch = epoch + 1, owner = ?, lease_until = ?,"
+            " reason = '', updated_at = ? WHERE tenant = ? AND id = ?",
+            (owner, to_text(lease_until), to_text(self._now), self._tenant, run_id),
+        )
+        return self.get(run_id)
+
+    def own(self, run_id: str, epoch: int) -> None:
+        """Raises LostOwnership unless this epoch is the run's present one and it is running."""
+        row = self._connection.execute(
+            "SELECT epoch, state FROM runs WHERE tenant = ? AND id = ?", (self._tenant, run_id)
+        ).fetchone()
+        if row is None or row[0] != epoch or row[1] != "running":
+            raise LostOwnership(f"Run {run_id} is no longer owned by epoch {epoch}.")
+
+    def renew(self, run_id: str, epoch: int, lease_until: datetime) -> None:
+        """Keep the claim; raises LostOwnership."""
+        self.own(run_id, epoch)
+        self._connection.execute(
+            "UPDATE runs SET lease_until = ? WHERE tenant = ? AND id = ?",
+            (to_text(lease_until), self._tenant, run_id),
+        )
+
+    def move(self, run_id: str, state: RunState, reason: str = "") -> Run:
+        """Set the run's state and give the claim back; an end is final (raises Conflict)."""
+        run = self.get(run_id)
+        if run.state in ENDS:
+            raise Conflict(f"Run {run_id} is {run.state} already.")
+        self._connection.execute(
+            "UPDATE runs SET state = ?, reason = ?, owner = NULL, lease_until = NULL,"
+            " updated_at = ? WHERE tenant = ? AND id = ?",
+            (state, reason, to_text(self._now), self._tenant, run_id),
+        )
+        return self.get(run_id)
+
+    def count(self) -> dict[str, int]:
+        """How many runs are in each state."""
+        rows = self._connection.execute(
+            "SELECT state, count(*) FROM runs WHERE tenant = ? GROUP BY state ORDER BY state",
+            (self._tenant,),
+        )
+        return dict(rows.fetchall())
+
+
+def _run(row: tuple[object, ...]) -> Run:
+    names = _COLUMNS.split(", ")
+    values = dict(zip(names, row, strict=True))
+    lease = values["lease_until"]
+    return Run.model_validate(
+        {
+            **values,
+            "input": json.loads(str(values["input"])),
+            "trigger": Trigger.model_validate_json(str(values["trigger"])),
+            "lease_until": None if lease is None else from_text(str(lease)),
+        }
+    )

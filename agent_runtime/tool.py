@@ -1,0 +1,353 @@
+"""Tools: typed async functions with a declared effect, and the capability to run a write.
+
+A read tool can be called by whoever holds it. A write tool's function is reached only with a
+`Grant`, which the journal issues in the transaction that consumes an authorization; calling it
+any other way raises `Ungated`, whatever edges an author drew.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import re
+import typing
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any, Literal, TypeVar, cast
+
+from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
+
+from agent_runtime.action import Action, ProposedAction, fill_target
+from agent_runtime.errors import (
+    ToolDeclarationError,
+    ToolError,
+    ToolRefused,
+    ToolUnavailable,
+    Ungated,
+)
+
+Effect = Literal["read", "simulate", "write"]
+"""read: changes nothing outside (also what touches nothing); simulate: tries a change without
+making it; write: changes something, or sends anything to a third party."""
+
+Recovery = Literal["safe_retry", "idempotency_key", "probe", "manual"]
+"""What to do with a call whose outcome was lost in a crash. safe_retry: call again, repeating is
+harmless; idempotency_key: call again, the outside system deduplicates on the key; probe: ask the
+outside system first; manual: never by itself, a person settles it."""
+
+T = TypeVar("T")
+
+
+class NoArguments(BaseModel):
+    """The arguments of a tool that takes none."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+@dataclass(frozen=True)
+class Probe:
+    """A probe's answer about a call that may have happened. `result` as the tool returns it."""
+
+    happened: Literal["yes", "no", "unknown"]
+    result: Any = None
+
+
+@dataclass(frozen=True)
+class ToolCall:
+    """What a tool is told about one call, besides its arguments.
+
+    `key` is stable for one (action, attempt): hand it to the outside system. `subject` is who
+    the run is about, from its authenticated input. `today` is the runtime's clock.
+    """
+
+    run_id: str
+    tenant: str
+    key: str
+    now: datetime
+    subject: str | None = None
+    resources: Resources = field(default_factory=lambda: Resources({}))
+
+    def get(self, kind: type[T]) -> T:
+        """The open resource of that type, such as a shop's database."""
+        return self.resources.get(kind)
+
+
+class Resources:
+    """The opened resources of an installation, by type."""
+
+    def __init__(self, opened: dict[type, Any]) -> None:
+        self._opened = opened
+
+    def get(self, kind: type[T]) -> T:
+        """The one of that type; raises ToolDeclarationError when no @resource opens it."""
+        if kind not in self._opened:
+            raise ToolDeclarationError(f"No @resource function of this app opens {kind.__name__}.")
+        return cast(T, self._opened[kind])
+
+    async def close(self) -> None:
+        """Close each resource that has an `aclose`."""
+        for opened in self._opened.values():
+            if hasattr(opened, "aclose"):
+                await opened.aclose()
+
+
+@dataclass(frozen=True)
+class Resource:
+    """A declared resource: its type and the function that opens it in the data folder."""
+
+    kind: type
+    open: Callable[[Path], Awaitable[Any]]
+
+
+def resource(function: Callable[[Path], Awaitable[T]]) -> Resource:
+    """Declare how a resource is opened: an async function from the data folder to the object,
+    whose return annotation is the type that tools ask for with `call.get(...)`."""
+    kind = typing.get_type_hints(function).get("return")
+    if not isinstance(kind, type):
+        raise ToolDeclarationError(f"@resource {function.__name__} has no return annotation.")
+    return Resource(kind, function)
+
+
+class _Sealed(type):
+    """Lets only this package's journal make instances, by way of `_issue`."""
+
+    def __call__(cls, *args: Any, **kwargs: Any) -> Any:
+        raise Ungated(f"{cls.__name__} cannot be constructed; the journal issues it.")
+
+
+class Grant(metaclass=_Sealed):
+    """The right to run one write call once: issued with the journal intent, spent by the call."""
+
+    action_digest: str
+    key: str
+    _spent: bool
+
+    @classmethod
+    def _issue(cls, action_digest: str, key: str) -> Grant:
+        grant = object.__new__(cls)
+        grant.action_digest, grant.key, grant._spent = action_digest, key, False
+        return grant
+
+    def spend(self, tool: str, key: str) -> None:
+        """Use the grant up; raises Ungated for another key or a second time."""
+        if self._spent or key != self.key:
+            raise Ungated(f"The grant for {tool} is spent or is for another call.")
+        self._spent = True
+
+
+Function = Callable[[Any, ToolCall], Awaitable[Any]]
+
+
+@dataclass(frozen=True)
+class Tool:
+    """A declared tool. Made by `@tool` or `adopt`; `arguments` is its pydantic model."""
+
+    name: str
+    description: str
+    effect: Effect
+    arguments: type[BaseModel]
+    _function: Function = field(repr=False)
+    recovery: Recovery | None = None
+    target: tuple[str, str] | None = None
+    facts: Function | None = field(default=None, repr=False)
+    facts_model: type[BaseModel] | None = None
+    check: Function | None = field(default=None, repr=False)
+    probe: Callable[[Any, ToolCall], Awaitable[Probe]] | None = field(default=None, repr=False)
+    timeout: float = 30.0
+    fresh_for: timedelta | None = None
+    bindings: tuple[tuple[str, str], ...] = ()
+
+    async def __call__(self, args: BaseModel, call: ToolCall, *, grant: Grant | None = None) -> Any:
+        """Run the tool; a write needs the grant for this very call, else `Ungated`.
+
+        Raises ToolRefused (nothing changed) or ToolUnavailable (also on time-out).
+        """
+        if self.effect == "write":
+            if grant is None:
+                raise Ungated(f"{self.name} is a write tool and was called without a grant.")
+            grant.spend(self.name, call.key)
+        return await self._timed(self._function, args, call)
+
+    async def read_facts(self, args: BaseModel, call: ToolCall) -> BaseModel:
+        """What the system of record says about the call's target now."""
+        if self.facts is None:
+            raise ToolDeclarationError(f"{self.name} has no facts reader.")
+        return cast(BaseModel, await self._timed(self.facts, args, call))
+
+    async def simulate(self, args: BaseModel, call: ToolCall) -> None:
+        """Try the declared preconditions; raises ToolRefused when the call is impossible."""
+        if self.check is not None:
+            await self._timed(self.check, args, call)
+
+    def parse(self, arguments: dict[str, Any]) -> BaseModel:
+        """Validate plain JSON arguments; raises ToolRefused that names the field at fault."""
+        try:
+            return self.arguments.model_validate(arguments)
+        except ValidationError as error:
+            first = error.errors(include_url=False)[0]
+            where = ".".join(str(part) for part in first["loc"]) or "arguments"
+            raise ToolRefused(f"{self.name}: {where}: {first['msg']}") from error
+
+    def resolve(self, proposed: ProposedAction) -> tuple[Action, BaseModel]:
+        """The exact action behind a proposal, defaults filled in, and its parsed arguments.
+
+        Raises ToolRefused when the arguments do not fit the tool.
+        """
+        if self.target is None:
+            raise ToolDeclarationError(f"{self.name} declares no target.")
+        target_type, target_field = self.target
+        args = self.parse(fill_target(proposed, target_field))
+        complete = args.model_dump(mode="json")
+        target = str(complete[target_field])
+        return Action(
+            tool=self.name, target_type=target_type, target_id=target, arguments=complete
+        ), args
+
+    def with_inputs(self, **bindings: str) -> Tool:
+        """The same tool for a context phase: argument name → field of the run's input."""
+        return Tool(**{**self.__dict__, "bindings": tuple(sorted(bindings.items()))})
+
+    async def _timed(self, function: Function, args: BaseModel, call: ToolCall) -> Any:
+        try:
+            async with asyncio.timeout(self.timeout):
+                return await function(args, call)
+        except ToolError:
+            raise
+        except TimeoutError as error:
+            raise ToolUnavailable(f"{self.name} gave no answer in {self.timeout:g} s.") from error
+        except Exception as error:  # noqa: BLE001 — no pause passes through a tool; a foreign error
+            # leaves open what happened, and its text may hold personal data.
+            raise ToolUnavailable(f"{self.name} failed with {type(error).__name__}.") from error
+
+
+def tool(
+    *,
+    effect: Effect,
+    recovery: Recovery | None = None,
+    target: str | None = None,
+    facts: Function | None = None,
+    check: Function | None = None,
+    probe: Callable[[Any, ToolCall], Awaitable[Probe]] | None = None,
+    timeout: float = 30.0,
+    fresh_for: timedelta | None = None,
+) -> Callable[[Function], Tool]:
+    """Declare a tool on an async function `(args: Model, call: ToolCall) -> result`.
+
+    A write tool also declares its `recovery`, its `target` as `"Type.argument"`, its `facts`
+    reader (same signature, returns a pydantic model) and, where it has preconditions, a `check`
+    that raises ToolRefused without changing anything. `timeout` is in seconds; `fresh_for` is
+    how long a read result may be relied on.
+    """
+
+    def declare(function: Function) -> Tool:
+        name = function.__name__
+        arguments = _arguments_model(name, function)
+        declared = Tool(
+            name=name,
+            description=inspect.getdoc(function) or "",
+            effect=effect,
+            arguments=arguments,
+            _function=function,
+            recovery=recovery,
+            target=_parse_target(name, target, arguments),
+            facts=facts,
+            facts_model=_facts_model(name, facts),
+            check=check,
+            probe=probe,
+            timeout=timeout,
+            fresh_for=fresh_for,
+        )
+        _check_declaration(declared)
+        return declared
+
+    return declare
+
+
+def adopt(
+    foreign: Any,
+    *,
+    effect: Effect | None = None,
+    recovery: Recovery | None = None,
+    target: str | None = None,
+    facts: Function | None = None,
+    check: Function | None = None,
+    timeout: float = 30.0,
+) -> Tool:
+    """Take over a `langchain-core` tool, with the effect declared here; none is guessed."""
+    if effect is None:
+        raise ToolDeclarationError(
+            f"{foreign.name} has no declared effect.",
+            remedy='Adopt it with effect="read", "simulate" or "write".',
+        )
+
+    async def call_foreign(args: BaseModel, call: ToolCall) -> Any:
+        return await foreign.ainvoke(args.model_dump())
+
+    adopted = Tool(
+        name=foreign.name,
+        description=foreign.description,
+        effect=effect,
+        arguments=foreign.args_schema,
+        _function=call_foreign,
+        recovery=recovery,
+        target=_parse_target(foreign.name, target, foreign.args_schema),
+        facts=facts,
+        facts_model=_facts_model(foreign.name, facts),
+        check=check,
+        timeout=timeout,
+    )
+    _check_declaration(adopted)
+    return adopted
+
+
+def to_json(result: Any) -> Any:
+    """A tool's result as plain JSON values."""
+    return TypeAdapter(Any).dump_python(result, mode="json")
+
+
+def _arguments_model(name: str, function: Function) -> type[BaseModel]:
+    if not inspect.iscoroutinefunction(function):
+        raise ToolDeclarationError(f"{name} is not an async function.")
+    first = next(iter(inspect.signature(function).parameters), None)
+    model = typing.get_type_hints(function).get(first or "")
+    if not (isinstance(model, type) and issubclass(model, BaseModel)):
+        raise ToolDeclarationError(f"{name}: the first parameter is no pydantic model.")
+    return model
+
+
+def _facts_model(name: str, facts: Function | None) -> type[BaseModel] | None:
+    if facts is None:
+        return None
+    model = typing.get_type_hints(facts).get("return")
+    if not (isinstance(model, type) and issubclass(model, BaseModel)):
+        raise ToolDeclarationError(f"{name}: its facts reader returns no pydantic model.")
+    return model
+
+
+def _parse_target(
+    name: str, target: str | None, arguments: type[BaseModel]
+) -> tuple[str, str] | None:
+    if target is None:
+        return None
+    kind, _, argument = target.partition(".")
+    if not re.fullmatch(r"[A-Z][A-Za-z0-9]*", kind) or argument not in arguments.model_fields:
+        raise ToolDeclarationError(
+            f"{name}: target {target!r} names no argument.",
+            remedy=f'Write "Type.argument" with one of {sorted(arguments.model_fields)}.',
+        )
+    return kind, argument
+
+
+def _check_declaration(declared: Tool) -> None:
+    if declared.effect not in typing.get_args(Effect):
+        raise ToolDeclarationError(f"{declared.name}: unknown effect {declared.effect!r}.")
+    if declared.effect != "write":
+        return
+    needed = {"recovery": declared.recovery, "target": declared.target, "facts": declared.facts}
+    missing = [word for word, value in needed.items() if value is None]
+    if missing:
+        raise ToolDeclarationError(f"{declared.name} writes, but declares no {', '.join(missing)}.")
+    if (declared.recovery == "probe") != (declared.probe is not None):
+        raise ToolDeclarationError(f"{declared.name}: recovery='probe' and a probe go together.")

@@ -1,0 +1,297 @@
+"""The worker: claims a run and drives one segment of it, up to a pause or its end."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from langchain_core.runnables import RunnableConfig
+from langgraph.types import Command, Interrupt, StateSnapshot
+
+from agent_runtime.app import App
+from agent_runtime.approval import Approval
+from agent_runtime.clock import Clock
+from agent_runtime.errors import (
+    AgentRuntimeError,
+    LostOwnership,
+    NeedsAttention,
+    OutcomeUnknown,
+    SettingsError,
+    WorkflowError,
+)
+from agent_runtime.graph import RECURSION_LIMIT, Graph
+from agent_runtime.models.model import Model, offline_model
+from agent_runtime.run import ENDS, Run, RunState
+from agent_runtime.segment import Segment
+from agent_runtime.state import State
+from agent_runtime.step import Step
+from agent_runtime.store import Session, Store
+from agent_runtime.store.approvals import PENDING
+from agent_runtime.telemetry import Telemetry, log
+from agent_runtime.tool import Resources
+from agent_runtime.workflow import END_STATES, Workflow
+
+
+@dataclass(frozen=True)
+class Installation:
+    """What every segment needs, opened once per process. `model` is None when offline."""
+
+    app: App
+    store: Store
+    clock: Clock
+    resources: Resources
+    telemetry: Telemetry
+    model: Model | None
+    lease: float
+
+    def model_for(self, step: Step) -> Model:
+        """Who answers a step's prompt; raises SettingsError when nobody can."""
+        if self.model is not None:
+            return self.model
+        if step.reasoning.offline is None:
+            raise SettingsError(
+                f"Step {step.name!r} has no offline rule, and no model is configured.",
+                remedy="Set OPENAI_API_KEY (and OPENAI_BASE_URL for another provider).",
+            )
+        return offline_model(step.reasoning.offline)
+
+    def segment(self, run: Run) -> Segment:
+        """All that the nodes of one claim may use."""
+        events = self.store.read(run.tenant).events
+        return Segment(
+            run=run,
+            workflow=self.app.workflow(run.workflow),
+            store=self.store,
+            clock=self.clock,
+            resources=self.resources,
+            policies=self.app.policies,
+            prompts=self.app.prompts.get(run.workflow, {}),
+            model=self.model_for,
+            telemetry=self.telemetry,
+            grace=events.count("run.resumed", run.id),
+        )
+
+
+@dataclass(frozen=True)
+class Halt:
+    """How a segment ended: the run's next state and why; `interrupt` when it parked."""
+
+    state: RunState
+    reason: str = ""
+    interrupt: Interrupt | None = None
+
+
+class Worker:
+    """Drives runs of one installation; `graphs` are its compiled workflows by name."""
+
+    def __init__(self, installation: Installation, graphs: Mapping[str, Graph]) -> None:
+        self._in = installation
+        self._graphs = graphs
+        self._name = f"{socket.gethostname()}:{os.getpid()}"
+
+    async def drive(self, tenant: str, run_id: str) -> Run:
+        """Claim the run and advance it; returns it parked, waiting or ended.
+
+        Raises Conflict when it cannot be claimed, LostOwnership when it was taken over.
+        """
+        run = await self._claim(tenant, run_id)
+        try:
+            async with self._kept(run):
+                with self._in.telemetry.segment(run) as span:
+                    halt = await self._advance(self._in.segment(run))
+                    span.set_attribute("agent_runtime.run.state", halt.state)
+        except asyncio.CancelledError:
+            await asyncio.shield(self._halt(run, Halt("queued", "The worker was stopped.")))
+            raise
+        return await self._halt(run, halt)
+
+    async def state_of(self, run: Run) -> StateSnapshot:
+        """The graph's latest checkpoint of a run."""
+        return await self._graphs[run.workflow].aget_state(config_of(run))
+
+    async def _claim(self, tenant: str, run_id: str) -> Run:
+        before = self._in.store.read(tenant).runs.get(run_id)
+        gone = _is_gone(before.owner)
+
+        def claim(session: Session) -> Run:
+            until = session.now + timedelta(seconds=self._in.lease)
+            run = session.runs.claim(run_id, self._name, until, take_over=gone)
+            session.events.append("run.claimed", run_id, epoch=run.epoch, owner=self._name)
+            return run
+
+        return await self._in.store.write(tenant, claim)
+
+    @asynccontextmanager
+    async def _kept(self, run: Run) -> AsyncIterator[None]:
+        """Renew the lease while the segment works."""
+
+        async def beat() -> None:
+            while True:
+                await asyncio.sleep(self._in.lease / 3)
+                await self._in.store.write(
+                    run.tenant,
+                    lambda s: s.runs.renew(
+                        run.id, run.epoch, s.now + timedelta(seconds=self._in.lease)
+                    ),
+                )
+
+        task = asyncio.create_task(beat())
+        try:
+            yield
+        finally:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+
+    async def _advance(self, segment: Segment) -> Halt:
+        try:
+            return await self._step_graph(segment)
+        except LostOwnership:
+            raise
+        except OutcomeUnknown as error:
+            return Halt("outcome_unknown", str(error))
+        except NeedsAttention as error:
+            return Halt("needs_attention", str(error))
+        except AgentRuntimeError as error:
+            return Halt("needs_attention", f"{type(error).__name__}: {error}")
+        except Exception as error:  # noqa: BLE001 — the graph has returned, so no pause passes here;
+            # a fault in an author's code must leave the run where a person finds it.
+            frame = _innermost(error)
+            return Halt("needs_attention", f"{type(error).__name__} in {frame}")
+
+    async def _step_graph(self, segment: Segment) -> Halt:
+        """Invoke the graph until it parks or ends."""
+        graph, config = self._graphs[segment.run.workflow], config_of(segment.run)
+        snapshot = await graph.aget_state(config)
+        if snapshot.created_at is None:
+            payload: Any = _initial(segment)
+        else:
+            mismatch = _mismatch(segment.workflow, snapshot)
+            if mismatch:
+                return Halt("version_mismatch", mismatch)
+            if not snapshot.next:
+                return Halt(END_STATES[snapshot.values["outcome"]])
+            payload = None
+        while True:
+            if snapshot.interrupts:
+                parked = snapshot.interrupts[0]
+                answered = self._answered(segment, parked)
+                if answered is None:
+                    return Halt("paused", interrupt=parked)
+                wake = {"approval": answered.id, "status": answered.status}
+                payload = Command(resume={parked.id: wake})
+            await graph.ainvoke(payload, config, context=segment, durability="sync")
+            snapshot = await graph.aget_state(config)
+            if not snapshot.next:
+                return Halt(END_STATES[snapshot.values["outcome"]], _last_words(snapshot.values))
+
+    def _answered(self, segment: Segment, parked: Interrupt) -> Approval | None:
+        """The final form of the question that the graph is parked at, once it is answered."""
+        approvals = segment.read().approvals
+        approval = approvals.get(parked.value["approval"])
+        while approval.replaced_by is not None:
+            approval = approvals.get(approval.replaced_by)
+        return None if approval.status in PENDING else approval
+
+    async def _halt(self, run: Run, halt: Halt) -> Run:
+        """Store how the segment ended and give the claim back, in one commit."""
+
+        def settle(session: Session) -> Run:
+            session.runs.own(run.id, run.epoch)
+            if halt.interrupt is not None:
+                _open(session, run, halt.interrupt)
+            moved = session.runs.move(run.id, halt.state, halt.reason)
+            if halt.state in ENDS:
+                session.events.append("run.ended", run.id, state=halt.state, reason=halt.reason)
+            elif halt.state == "paused":
+                session.events.append("run.paused", run.id)
+            else:
+                session.events.append("run.waits", run.id, state=halt.state, reason=halt.reason)
+            return moved
+
+        moved = await self._in.store.write(run.tenant, settle)
+        if moved.state in ENDS:
+            self._in.telemetry.ended(moved)
+        log("segment ended", moved, state=moved.state, epoch=moved.epoch)
+        return moved
+
+
+def config_of(run: Run) -> RunnableConfig:
+    """The graph's configuration for one claim; the saver checks tenant and epoch."""
+    claim = {"thread_id": run.id, "tenant": run.tenant, "epoch": run.epoch}
+    return {"configurable": claim, "recursion_limit": RECURSION_LIMIT}
+
+
+def _open(session: Session, run: Run, parked: Interrupt) -> None:
+    approval = session.approvals.get(parked.value["approval"])
+    if approval.status != "requested":
+        return
+    session.approvals.update(approval.id, status="open", interrupt_id=parked.id)
+    body = {"approval": approval.id, "step": approval.step, "visit": approval.visit}
+    session.events.append("approval.opened", run.id, **body)
+
+
+def _initial(segment: Segment) -> State:
+    workflow = segment.workflow
+    return {
+        "input": segment.run.input,
+        "step": workflow.steps[0].name,
+        "contracts": {step.name: workflow.contract(step.name) for step in workflow.steps},
+        "shown": [],
+        "feedback": [],
+        "visits": {},
+        "counts": {},
+        "taken": {},
+    }
+
+
+def _mismatch(workflow: Workflow, snapshot: StateSnapshot) -> str:
+    """What keeps this code from resuming the parked step; empty when nothing does."""
+    values = snapshot.values
+    if not snapshot.next and values.get("route") == "end" and values.get("after") is None:
+        return ""
+    parked = values["step"]
+    remedy = "Deploy the version that started the run, or cancel it and start anew."
+    try:
+        present = workflow.contract(parked)
+    except WorkflowError:
+        return f"The run is parked at step {parked!r}, which this version doesn't have. {remedy}"
+    if values["contracts"].get(parked) != present:
+        return f"Tools, schemas or edges of step {parked!r} have changed since. {remedy}"
+    if not snapshot.next:
+        return f"The run is parked in step {parked!r} at a node this version doesn't have. {remedy}"
+    return ""
+
+
+def _last_words(values: dict[str, Any]) -> str:
+    feedback = values.get("feedback") or []
+    if values["outcome"] in ("acted", "finished"):
+        return str(values.get("envelope", {}).get("reason", ""))
+    return str(feedback[-1]["text"]) if feedback else ""
+
+
+def _is_gone(owner: str | None) -> bool:
+    """Whether a run's owner was a process of this machine that no longer lives."""
+    host, _, pid = (owner or "").rpartition(":")
+    if host != socket.gethostname() or not pid.isdigit():
+        return False
+    try:
+        os.kill(int(pid), 0)
+    except ProcessLookupError:
+        return True
+    except PermissionError:
+        return False
+    return False
+
+
+def _innermost(error: Exception) -> str:
+    """Where an unexpected error was raised: file and line, never its text."""
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    return "unknown" if trace is None else f"{trace.tb_frame.f_code.co_filename}:{trace.tb_lineno}"

@@ -1,0 +1,157 @@
+"""Workflows: a named, versioned declaration of input model, steps and edges."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from pydantic import BaseModel
+
+from agent_runtime.action import digest
+from agent_runtime.envelope import Envelope
+from agent_runtime.errors import NeedsAttention, WorkflowError
+from agent_runtime.run import EndState
+from agent_runtime.step import Outcome, Step
+
+GOOD: frozenset[Outcome] = frozenset({"acted", "finished"})
+SETTLED: frozenset[Outcome] = frozenset({"acted", "denied", "rejected", "failed", "expired"})
+"""Every outcome after which a loop may look again; `finished` is what leaves it."""
+
+END_STATES: dict[Outcome, EndState] = {
+    "acted": "completed",
+    "finished": "completed",
+    "denied": "rejected",
+    "rejected": "rejected",
+    "failed": "failed",
+    "expired": "expired",
+}
+
+
+@dataclass(frozen=True)
+class Edge:
+    """From one step to another on certain outcomes, and `when` the last envelope satisfies it.
+
+    An edge that closes a loop needs `at_most`: how often one run may take it.
+    """
+
+    source: str
+    target: str
+    on: frozenset[Outcome] = GOOD
+    when: Callable[[Envelope], bool] | None = None
+    at_most: int | None = None
+
+
+@dataclass(frozen=True)
+class Workflow:
+    """What authors declare. Without `edges`, steps follow each other in order.
+
+    `subject` names the input field that says who the run is about (the authenticated customer).
+    `low_risk` and the like belong to policy, not here.
+    """
+
+    name: str
+    input: type[BaseModel]
+    steps: Sequence[Step]
+    edges: Sequence[Edge] = field(default_factory=tuple)
+    subject: str | None = None
+
+    @property
+    def version(self) -> str:
+        """Twelve hex digits over input schema, step contracts and edges."""
+        edges = [[e.source, e.target, sorted(e.on), e.at_most or 0] for e in self.all_edges]
+        contracts = [step.contract for step in self.steps]
+        whole = {"input": self.input.model_json_schema(), "steps": contracts, "edges": edges}
+        return digest(whole).removeprefix("sha256:")[:12]
+
+    @property
+    def all_edges(self) -> tuple[Edge, ...]:
+        """The declared edges, or the sequence where none are declared."""
+        if self.edges:
+            return tuple(self.edges)
+        names = [step.name for step in self.steps]
+        return tuple(Edge(before, after) for before, after in zip(names, names[1:], strict=False))
+
+    def contract(self, name: str) -> str:
+        """Digest of a step's contract with the edges that leave it."""
+        edges = [
+            [e.target, sorted(e.on), e.at_most or 0] for e in self.all_edges if e.source == name
+        ]
+        return digest([self.step(name).contract, edges])
+
+    def step(self, name: str) -> Step:
+        """The step of that name; raises WorkflowError."""
+        for step in self.steps:
+            if step.name == name:
+                return step
+        raise WorkflowError(f"Workflow {self.name!r} has no step {name!r}.")
+
+    def follow(
+        self, step: str, outcome: Outcome, envelope: Envelope | None, taken: Mapping[str, int]
+    ) -> Edge | None:
+        """The edge to take after a step, or None at the end.
+
+        `taken` counts the edges taken so far by `source>target`. Raises NeedsAttention when the
+        only edge that fits has been taken `at_most` times.
+        """
+        for edge in self.all_edges:
+            if edge.source != step or outcome not in edge.on:
+                continue
+            if edge.when is not None and (envelope is None or not edge.when(envelope)):
+                continue
+            if edge.at_most is not None and taken.get(key(edge), 0) >= edge.at_most:
+                raise NeedsAttention(
+                    f"The edge {key(edge)} has been taken {edge.at_most} times, its bound."
+                )
+            return edge
+        return None
+
+    def check(self) -> None:
+        """Raises WorkflowError on unknown, unreachable or unbounded parts; checks each step."""
+        names = [step.name for step in self.steps]
+        if not names or len(set(names)) != len(names):
+            raise WorkflowError(f"Workflow {self.name!r} needs steps with different names.")
+        for step in self.steps:
+            step.check()
+        for edge in self.all_edges:
+            for end in (edge.source, edge.target):
+                if end not in names:
+                    raise WorkflowError(f"Workflow {self.name!r}: edge to unknown step {end!r}.")
+        if self.subject is not None and self.subject not in self.input.model_fields:
+            raise WorkflowError(f"Workflow {self.name!r}: its input has no {self.subject!r}.")
+        self._check_reachable(names)
+        self._check_bounded(names)
+
+    def _check_reachable(self, names: list[str]) -> None:
+        reached = _reach(names[0], self.all_edges) | {names[0]}
+        for name in names:
+            if name not in reached:
+                raise WorkflowError(
+                    f"Workflow {self.name!r}: step {name!r} cannot be reached.",
+                    remedy="Add an edge to it or remove it.",
+                )
+
+    def _check_bounded(self, names: list[str]) -> None:
+        unbounded = [edge for edge in self.all_edges if edge.at_most is None]
+        for name in names:
+            if name in _reach(name, unbounded):
+                raise WorkflowError(
+                    f"Workflow {self.name!r}: the loop through {name!r} has no bound.",
+                    remedy="Give one of its edges at_most=….",
+                )
+
+
+def key(edge: Edge) -> str:
+    """How an edge is counted: `source>target`."""
+    return f"{edge.source}>{edge.target}"
+
+
+def _reach(start: str, edges: Sequence[Edge]) -> set[str]:
+    reached: set[str] = set()
+    todo = [start]
+    while todo:
+        here = todo.pop()
+        for edge in edges:
+            if edge.source == here and edge.target not in reached:
+                reached.add(edge.target)
+                todo.append(edge.target)
+    return reached

@@ -1,0 +1,1 @@
+"""The tools of this installation: one module or package per outside system."""
