@@ -34,8 +34,11 @@ class App:
         return self.workflows[name]
 
 
-def load_app(folder: Path) -> App:
-    """Load `graphs/`, `tools/` and `policies/`; raises SettingsError outside a project folder."""
+def load_app(folder: Path, *, lenient: bool = False) -> App:
+    """Load `graphs/`, `tools/` and `policies/`; raises SettingsError outside a project folder.
+
+    `lenient` leaves the policies out, for a check that reports what is wrong with them.
+    """
     folder = folder.resolve()
     if not (folder / "graphs").is_dir():
         raise SettingsError(
@@ -52,7 +55,10 @@ def load_app(folder: Path) -> App:
             prompts[workflow.name] = _read_prompts(place / "prompts")
     tools = write_tools(workflows.values())
     names = {step.policy for w in workflows.values() for step in w.steps if step.policy}
-    policies = {name: load_policy(folder / "policies", name, tools) for name in sorted(names)}
+    policies = {
+        name: load_policy(folder / "policies", name, tools)
+        for name in ([] if lenient else sorted(names))
+    }
     app = App(folder, workflows, policies, prompts, _resources(folder))
     for workflow in workflows.values():
         _check_prompts(workflow, prompts[workflow.name])

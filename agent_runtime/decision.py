@@ -262,7 +262,7 @@ def _announce(
         proposed=asked.action.model_dump(mode="json"),
         effective=after.action.model_dump(mode="json"),
         status=after.status,
-        missing=missing_slots(after.slots, after.yes()),
+        missing=missing_slots(after.slots, after.yes()) if after.status == "open" else [],
         channel=answer.channel,
     )
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 from agent_runtime.step import Step
 from agent_runtime.workflow import Edge, Workflow
 
@@ -27,9 +29,7 @@ def draw_mermaid(workflow: Workflow) -> str:
         chain = [f"{name}.context[context]", f"{name}.reasoning[reasoning]"]
         if step.reasoning.proposes:
             chain += [f"{name}.gate{{gate}}", f"{name}.action[[action]]"]
-        lines += [
-            f"    {before} --> {after}" for before, after in zip(chain, chain[1:], strict=False)
-        ]
+        lines += [f"    {before} --> {after}" for before, after in pairwise(chain)]
         if step.reasoning.proposes:
             lines.append(f"    {name}.gate -. impossible or answered .-> {name}.reasoning")
             lines.append(f"    {name}.action -. fact changed .-> {name}.context")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from typing import Any
 
 from langgraph.checkpoint.base import BaseCheckpointSaver
@@ -44,7 +44,8 @@ def _add_step(
     builder: StateGraph[State, Segment, State, State], workflow: Workflow, step: Step
 ) -> None:
     following = {edge.target for edge in workflow.all_edges if edge.source == step.name}
-    exits = {f"{name}.context": f"{name}.context" for name in following} | {END: END}
+    exits: dict[Hashable, str] = {END: END}
+    exits.update({f"{name}.context": f"{name}.context" for name in following})
     inside = {word: f"{step.name}.{word}" for word in ("context", "reasoning", "gate", "action")}
     builder.add_node(inside["context"], ContextNode(step))
     builder.add_node(inside["reasoning"], ReasoningNode(step))

@@ -29,12 +29,18 @@ class Pending:
 
     async def review(self, tenant: str) -> list[Approval]:
         """Hold open questions against the policy in force: stricter re-asks, forbid withdraws."""
-        changed = []
-        for approval in self._in.store.read(tenant).approvals.find(["open"]):
-            policy = self._in.app.policies.get(approval.policy)
-            if policy is not None and policy.digest != approval.policy_version:
-                changed.append(await self._review(tenant, approval))
-        return changed
+        found = self._in.store.read(tenant).approvals.find(["open"])
+        return [await self._review(tenant, asked) for asked in found if self._is_outdated(asked)]
+
+    async def review_one(self, tenant: str, approval_id: str) -> None:
+        """The same for one question, before it is answered."""
+        asked = self._in.store.read(tenant).approvals.get(approval_id)
+        if asked.status == "open" and self._is_outdated(asked):
+            await self._review(tenant, asked)
+
+    def _is_outdated(self, asked: Approval) -> bool:
+        policy = self._in.app.policies.get(asked.policy)
+        return policy is not None and policy.digest != asked.policy_version
 
     async def _review(self, tenant: str, asked: Approval) -> Approval:
         run = self._in.store.read(tenant).runs.get(asked.run_id)
@@ -81,6 +87,6 @@ def _ask_again(
     body = {"approval": asked.id, "status": status, "by": by, "replaced_by": again.id}
     session.events.append("approval.closed", asked.run_id, **body)
     slots = [slot.model_dump() for slot in again.slots]
-    body = {"approval": again.id, "step": again.step, "visit": again.visit}
-    session.events.append("approval.opened", asked.run_id, **body, slots=slots)
+    asked_again = {"approval": again.id, "step": again.step, "visit": again.visit}
+    session.events.append("approval.opened", asked.run_id, **asked_again, slots=slots)
     return again

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, assert_never
 
 from pydantic import ValidationError
 
@@ -29,6 +29,8 @@ from agent_runtime.trigger import Trigger
 from agent_runtime.verdict import Operator
 from agent_runtime.worker import Installation, Worker
 from agent_runtime.workflow import Workflow
+
+Settlement = Literal["happened", "did_not_happen", "retry"]
 
 DATABASE = "runtime.db"
 MAX_INPUT = 256_000
@@ -108,7 +110,7 @@ class Runtime:
             if trigger.key is not None:
                 known = session.runs.by_key(workflow, trigger.key)
                 if known is not None:
-                    return known
+                    return _same(known, plain)
             run = Run(
                 id=new_id("run"),
                 tenant=tenant,
@@ -142,7 +144,7 @@ class Runtime:
 
     async def decide(self, approval_id: str, operator: Operator, answer: Answer) -> Approval:
         """Record one person's answer; see `Desk.decide`. Driving the run is a step of its own."""
-        await self._pending.review(operator.tenant)
+        await self._pending.review_one(operator.tenant, approval_id)
         return await self._desk.decide(approval_id, operator, answer)
 
     async def expire(self, tenant: str = "default") -> list[Approval]:
@@ -169,6 +171,33 @@ class Runtime:
 
         return await self.store.write(operator.tenant, resume)
 
+    async def settle(self, run_id: str, operator: Operator, how: Settlement) -> Run:
+        """Say what became of a run's lost call, as a person who looked in the outside system.
+
+        happened: it goes on as executed; did_not_happen: as refused; retry: it is called once
+        more. Raises Conflict unless the run's outcome is unknown.
+        """
+
+        def settle(session: Session) -> Run:
+            run = session.runs.get(run_id)
+            lost = [e for e in session.journal.find(run_id) if e.state == "intended"]
+            if run.state != "outcome_unknown" or not lost:
+                raise Conflict(f"Run {run_id} is {run.state}; there is no lost call to settle.")
+            match how:
+                case "happened":
+                    session.journal.settle(lost[0].key, "executed", f"settled by {operator.name}")
+                case "did_not_happen":
+                    session.journal.settle(lost[0].key, "failed", f"settled by {operator.name}")
+                case "retry":
+                    session.journal.allow_retry(lost[0].key)
+                case _:
+                    assert_never(how)
+            body = {"key": lost[0].key, "how": how, "by": operator.name}
+            session.events.append("action.settled", run_id, **body)
+            return session.runs.move(run_id, "queued")
+
+        return await self.store.write(operator.tenant, settle)
+
     async def cancel(self, run_id: str, operator: Operator, reason: str) -> Run:
         """End a run at once; its open questions are withdrawn, its worker can write no more."""
 
@@ -189,9 +218,22 @@ class Runtime:
         self._in.telemetry.ended(run)
         return run
 
+    def resources(self) -> tuple[Any, ...]:
+        """The opened outside systems."""
+        return self._in.resources.opened
+
     def verify(self, tenant: str = "default", anchor: Head | None = None) -> Verification:
         """Recompute the tenant's event chain, against an anchored head where one is given."""
         return self.store.read(tenant).events.verify(anchor)
+
+
+def _same(known: Run, inputs: dict[str, Any]) -> Run:
+    if known.input != inputs:
+        raise Conflict(
+            f"The key {known.trigger.key!r} started run {known.id} with another input.",
+            remedy="Use a new key for a new request.",
+        )
+    return known
 
 
 def validate_input(workflow: Workflow, inputs: dict[str, Any]) -> dict[str, Any]:

@@ -13,10 +13,11 @@ Route = Literal["reasoning", "gate", "context", "action", "end"]
 class State(TypedDict, total=False):
     """Channels of every workflow's graph.
 
-    `step`: the one the run is in. `shown`: hashes of the passages shown in this run, in order. `visits`: proposals made so far,
-    per step. `counts`: bounded repetitions, by name. `taken`: edges taken, by `source>target`.
-    `contracts`: digest per step at the start, for resuming under newer code. `route`, `outcome`:
-    set by a node, read by the edge behind it. `after`: the step that follows.
+    `step`: the one the run is in. `shown`: hashes of the passages shown in this run, in order.
+    `visits`: proposals made so far, per step. `counts`: bounded repetitions, by name. `taken`:
+    edges taken, by `source>target`. `contracts`: digest per step at the start, for resuming under
+    newer code. `route`, `outcome`: set by a node, read by the edge behind it. `after`: the step
+    that follows.
     """
 
     input: dict[str, Any]

@@ -84,7 +84,12 @@ class Resources:
         """The one of that type; raises ToolDeclarationError when no @resource opens it."""
         if kind not in self._opened:
             raise ToolDeclarationError(f"No @resource function of this app opens {kind.__name__}.")
-        return cast(T, self._opened[kind])
+        return cast("T", self._opened[kind])
+
+    @property
+    def opened(self) -> tuple[Any, ...]:
+        """All of them."""
+        return tuple(self._opened.values())
 
     async def close(self) -> None:
         """Close each resource that has an `aclose`."""
@@ -113,7 +118,7 @@ def resource(function: Callable[[Path], Awaitable[T]]) -> Resource:
 class _Sealed(type):
     """Lets only this package's journal make instances, by way of `_issue`."""
 
-    def __call__(cls, *args: Any, **kwargs: Any) -> Any:
+    def __call__(cls, *_args: Any, **_kwargs: Any) -> Any:
         raise Ungated(f"{cls.__name__} cannot be constructed; the journal issues it.")
 
 
@@ -174,7 +179,7 @@ class Tool:
         """What the system of record says about the call's target now."""
         if self.facts is None:
             raise ToolDeclarationError(f"{self.name} has no facts reader.")
-        return cast(BaseModel, await self._timed(self.facts, args, call))
+        return cast("BaseModel", await self._timed(self.facts, args, call))
 
     async def simulate(self, args: BaseModel, call: ToolCall) -> None:
         """Try the declared preconditions; raises ToolRefused when the call is impossible."""
@@ -217,7 +222,7 @@ class Tool:
             raise
         except TimeoutError as error:
             raise ToolUnavailable(f"{self.name} gave no answer in {self.timeout:g} s.") from error
-        except Exception as error:  # noqa: BLE001 — no pause passes through a tool; a foreign error
+        except Exception as error:  # no pause passes through a tool; a foreign error
             # leaves open what happened, and its text may hold personal data.
             raise ToolUnavailable(f"{self.name} failed with {type(error).__name__}.") from error
 
@@ -282,7 +287,7 @@ def adopt(
             remedy='Adopt it with effect="read", "simulate" or "write".',
         )
 
-    async def call_foreign(args: BaseModel, call: ToolCall) -> Any:
+    async def call_foreign(args: BaseModel, _: ToolCall) -> Any:
         return await foreign.ainvoke(args.model_dump())
 
     adopted = Tool(

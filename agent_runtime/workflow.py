@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 from pydantic import BaseModel
 
@@ -69,7 +70,7 @@ class Workflow:
         if self.edges:
             return tuple(self.edges)
         names = [step.name for step in self.steps]
-        return tuple(Edge(before, after) for before, after in zip(names, names[1:], strict=False))
+        return tuple(Edge(before, after) for before, after in pairwise(names))
 
     def contract(self, name: str) -> str:
         """Digest of a step's contract with the edges that leave it."""

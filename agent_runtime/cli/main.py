@@ -131,6 +131,23 @@ def runs_cancel(
     commands.runs_cancel(folder, data, run_id, who, reason, as_json=as_json)
 
 
+@runs.command("settle")
+def runs_settle(
+    run_id: str,
+    how: Annotated[str, typer.Argument(help="happened, did-not-happen or retry.")],
+    who: As,
+    folder: AppFolder = HERE,
+    data: DataFolder = None,
+    as_json: AsJson = False,
+) -> None:
+    """Say what became of a call whose outcome was lost, then drive the run on."""
+    if how not in ("happened", "did-not-happen", "retry"):
+        raise InvalidInput("how", how, "is none of happened, did-not-happen, retry")
+    from agent_runtime.cli import commands
+
+    commands.runs_settle(folder, data, run_id, how.replace("-", "_"), who, as_json=as_json)
+
+
 @approvals.command("list")
 def approvals_list(
     everything: Annotated[bool, typer.Option("--all", help="Also those answered.")] = False,

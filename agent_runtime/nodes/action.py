@@ -149,6 +149,8 @@ class ActionNode:
         self, segment: Segment, tool: Tool, args: BaseModel, call: ToolCall, entry: JournalEntry
     ) -> JournalEntry | None:
         """What to do about an intent without an outcome; None: the call may be repeated."""
+        if entry.may_retry:
+            return None
         match tool.recovery:
             case "safe_retry" | "idempotency_key":
                 if entry.tries >= MAX_TRIES:

@@ -26,7 +26,7 @@ class Events:
         self._now = now
         self.appended: list[Event] = []
 
-    def append(self, kind: EventType, run_id: str | None = None, **body: Any) -> Event:
+    def append(self, kind: EventType, run_id: str | None = None, /, **body: Any) -> Event:
         """Add one event; the body is plain JSON."""
         head = self.head()
         number, at, salt = head.number + 1, to_text(self._now), secrets.token_hex(16)

@@ -43,7 +43,10 @@ class Authorization(BaseModel):
 
 
 class JournalEntry(BaseModel):
-    """One side effect. `tries` counts calls under its key; `result` as JSON once settled."""
+    """One side effect. `result` is JSON, once settled.
+
+    `tries` counts calls under its key; `may_retry`: a person allowed one more.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -54,6 +57,7 @@ class JournalEntry(BaseModel):
     action_digest: str
     state: EntryState
     tries: int
+    may_retry: bool = False
     result: Any = None
     intended_at: datetime
     settled_at: datetime | None = None
@@ -135,13 +139,20 @@ class Journal:
     def again(self, key: str) -> Grant:
         """A further Grant for an intended call whose tool may repeat it under the same key."""
         done = self._connection.execute(
-            "UPDATE journal SET tries = tries + 1 WHERE tenant = ? AND key = ?"
+            "UPDATE journal SET tries = tries + 1, may_retry = 0 WHERE tenant = ? AND key = ?"
             " AND state = 'intended' RETURNING action_digest",
             (self._tenant, key),
         ).fetchone()
         if done is None:
             raise Ungated(f"The journal has no open intent {key}.")
         return Grant._issue(done[0], key)
+
+    def allow_retry(self, key: str) -> None:
+        """Let an intended call be made once more, on a person's word."""
+        self._connection.execute(
+            "UPDATE journal SET may_retry = 1 WHERE tenant = ? AND key = ? AND state = 'intended'",
+            (self._tenant, key),
+        )
 
     def settle(self, key: str, state: Literal["executed", "failed"], result: Any) -> JournalEntry:
         """Write the outcome of an intended call; one that is settled already stays as it is."""
@@ -183,8 +194,8 @@ class Journal:
 
 
 _COLUMNS = (
-    "key, run_id, authorization_id, tool, action_digest, state, tries, result, intended_at,"
-    " settled_at"
+    "key, run_id, authorization_id, tool, action_digest, state, tries, may_retry, result,"
+    " intended_at, settled_at"
 )
 
 

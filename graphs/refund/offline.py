@@ -7,7 +7,7 @@ be taken in: it believes policy words that the customer quotes. Catching that is
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal, InvalidOperation
@@ -247,14 +247,12 @@ def _doubts_on_people(brief: Brief, case: Case) -> list[Doubt]:
         reason = f"Policy appears satisfied but account history includes {exceptions}."
         doubts.append(Doubt(AFTER_EXCEPTION, reason, ask=True))
     # Whoever spoke up or approved did so on another proposal: this one is asked about anew.
-    for said in brief.feedback[-1:]:
-        if said.kind == "changed":
-            doubts.append(
-                Doubt(CLEAR, f"Proposed again after a change: {said.text[:300]}", ask=True)
-            )
+    last = brief.feedback[-1] if brief.feedback else None
+    if last is not None and last.kind == "changed":
+        doubts.append(Doubt(CLEAR, f"Proposed again after a change: {last.text[:300]}", ask=True))
     answer = _answer(brief)
     if answer is not None:
-        doubts.append(Doubt(CLEAR, f"Takes up what {answer.source} said.", ask=True))
+        doubts.append(Doubt(CLEAR, "Takes up what a person answered.", ask=True))
     return doubts
 
 
@@ -307,7 +305,7 @@ def _cite_answer(brief: Brief, answer: Feedback | None, quote: str) -> tuple[Evi
     return (Evidence(source=answer.source, quote=quote),) if shown else ()
 
 
-def _windows(case: Case) -> Iterable[Window]:
+def _windows(case: Case) -> Iterator[Window]:
     for passage in case.policies:
         for match in WINDOW.finditer(passage.text):
             if WINDOW_RULES[case.kind].search(match[0]):
@@ -361,11 +359,9 @@ def _exceptions(account: Record | None) -> str:
     """The account's earlier exceptions in words; empty without any."""
     noted = "none" if account is None else account.fields.get("Manual exceptions", "none")
     count = 0 if noted == "none" else len([part for part in noted.split(";") if part.strip()])
-    return "" if not count else _counted(count)
-
-
-def _counted(count: int) -> str:
-    return "one prior manual exception" if count == 1 else f"{count} prior manual exceptions"
+    if count == 1:
+        return "one prior manual exception"
+    return f"{count} prior manual exceptions" if count else ""
 
 
 def _day(value: Any) -> date | None:

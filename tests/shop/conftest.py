@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from itertools import count
 from pathlib import Path
@@ -10,9 +10,7 @@ from typing import Any
 
 import pytest
 
-from tests.shop.desk import Desk, opened
-
-OpenDesk = Callable[..., Awaitable[Desk]]
+from tests.shop.desk import Desk, OpenDesk, opened
 
 
 @pytest.fixture

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -27,6 +27,17 @@ ADDRESS = {
     "state": "Oslo",
     "zip": "0150",
 }
+
+HOME = {
+    "address1": "9 Fir Way",
+    "address2": "",
+    "city": "Bergen",
+    "state": "Vestland",
+    "country": "Norway",
+    "zip": "5003",
+}
+
+Arguments = dict[str, Any]
 
 
 def variant(item_id: str, price: float, color: str, *, available: bool = True) -> dict[str, Any]:
@@ -112,6 +123,25 @@ def make_document(*orders: dict[str, Any], **extra: Any) -> dict[str, Any]:
     }
 
 
+def cancelling(order_id: str = "#1", reason: str = "no longer needed") -> Arguments:
+    return {"order_id": order_id, "reason": reason}
+
+
+def returning(*items: str, order_id: str = "#1", to: str = CARD) -> Arguments:
+    return {"order_id": order_id, "item_ids": list(items), "payment_method_id": to}
+
+
+def replacing(
+    *pairs: tuple[str, str], order_id: str = "#1", by: str = CARD, spare: int = 0
+) -> Arguments:
+    new = [new for _, new in pairs] + [MUG_BLUE] * spare
+    return {**returning(*(old for old, _ in pairs), order_id=order_id, to=by), "new_item_ids": new}
+
+
+def paying(method: str, order_id: str = "#1") -> Arguments:
+    return {"order_id": order_id, "payment_method_id": method}
+
+
 @dataclass
 class Desk:
     """Calls tools on one shop; every call has a key of its own unless one is given."""
@@ -154,3 +184,7 @@ async def opened(path: Path, *orders: dict[str, Any], **extra: Any) -> AsyncIter
         yield Desk(shop)
     finally:
         await shop.aclose()
+
+
+OpenDesk = Callable[..., Awaitable[Desk]]
+"""Opens a desk on a new shop with the given orders; keyword arguments are further parts."""

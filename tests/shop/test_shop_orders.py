@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 
 from agent_runtime.errors import ToolRefused
 from agent_runtime.tool import Tool
-from tests.shop.conftest import OpenDesk
 from tests.shop.desk import (
     CARD,
     GIFT,
+    HOME,
     LAMP_SMALL,
     LAMP_TALL,
     MUG_BLUE,
     MUG_GOLD,
     MUG_WHITE,
     PAYPAL,
+    Arguments,
+    OpenDesk,
+    cancelling,
     make_order,
+    paying,
+    replacing,
+    returning,
 )
 from tools.shop import (
     cancel_pending_order,
@@ -29,35 +33,6 @@ from tools.shop import (
     modify_user_address,
     return_delivered_order_items,
 )
-
-Arguments = dict[str, Any]
-HOME = {
-    "address1": "9 Fir Way",
-    "address2": "",
-    "city": "Bergen",
-    "state": "Vestland",
-    "country": "Norway",
-    "zip": "5003",
-}
-
-
-def cancelling(order_id: str = "#1", reason: str = "no longer needed") -> Arguments:
-    return {"order_id": order_id, "reason": reason}
-
-
-def returning(*items: str, order_id: str = "#1", to: str = CARD) -> Arguments:
-    return {"order_id": order_id, "item_ids": list(items), "payment_method_id": to}
-
-
-def replacing(
-    *pairs: tuple[str, str], order_id: str = "#1", by: str = CARD, spare: int = 0
-) -> Arguments:
-    new = [new for _, new in pairs] + [MUG_BLUE] * spare
-    return {**returning(*(old for old, _ in pairs), order_id=order_id, to=by), "new_item_ids": new}
-
-
-def paying(method: str, order_id: str = "#1") -> Arguments:
-    return {"order_id": order_id, "payment_method_id": method}
 
 
 async def test_a_cancelled_order_is_refunded_to_its_method(open_desk: OpenDesk) -> None:

@@ -9,8 +9,7 @@ import pytest
 
 from agent_runtime.errors import ToolRefused
 from agent_runtime.tool import Tool
-from tests.shop.conftest import OpenDesk
-from tests.shop.desk import MUG_BLUE, make_document, make_order
+from tests.shop.desk import MUG_BLUE, OpenDesk, make_document, make_order
 from tools.shop import (
     calculate,
     find_user_id_by_email,
@@ -136,11 +135,11 @@ async def test_other_characters_are_refused(open_desk: OpenDesk, expression: str
     "expression",
     [
         *("", "1/0", "(", "()", "1 2", "(1)(2)", "...", "01", "(-8)**.5", "9**9**9**9"),
-        *("9.9**999", "10**400", "1**99999", "(" * 250 + ")" * 250),
+        *("9.9**999", "10**400", "1**99999", "9" * 310 + ".0", "(" * 250 + ")" * 250),
     ],
 )
 async def test_what_has_no_value_is_refused(open_desk: OpenDesk, expression: str) -> None:
     """No expression crashes the tool or keeps it busy."""
     desk = await open_desk()
-    with pytest.raises(ToolRefused, match="^The expression has no value"):
+    with pytest.raises(ToolRefused, match=r"^The expression has no value"):
         await desk.run(calculate, {"expression": expression})

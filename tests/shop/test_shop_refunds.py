@@ -10,8 +10,7 @@ import pytest
 from agent_runtime.action import ProposedAction
 from agent_runtime.errors import ToolRefused, ToolUnavailable
 from agent_runtime.tool import to_json
-from tests.shop.conftest import OpenDesk
-from tests.shop.desk import GIFT, LAMP_TALL, MUG_WHITE, make_order, make_user
+from tests.shop.desk import GIFT, LAMP_TALL, MUG_WHITE, OpenDesk, make_order, make_user
 from tools.shop import approve_refund, get_account, get_order, get_usage, search_policy
 from tools.shop.refunds import Refund, RefundFacts
 
@@ -25,6 +24,7 @@ def credits_order(status: str = "paid", **extra: Any) -> dict[str, Any]:
 
 
 def policy(name: str, text: str, **extra: Any) -> dict[str, Any]:
+    """A policy text as it is imported."""
     return {"id": name, "title": "Rule", "text": text, **extra}
 
 
@@ -73,16 +73,11 @@ async def test_missing_and_silent_usage_differ(open_desk: OpenDesk) -> None:
 @pytest.mark.parametrize("flag", ["flagged", "fraud_flag"])
 async def test_an_account_tells_flag_and_exceptions(open_desk: OpenDesk, flag: str) -> None:
     """The flag is read by either name; without exceptions the line says none."""
-    users = {
-        "ada": make_user(),
-        "bo": make_user("bo", manual_exceptions=["late in May", "twice"], **{flag: True}),
-    }
-    desk = await open_desk(users=users)
+    granted = ["late in May", "twice"]
+    bo = make_user("bo", manual_exceptions=granted, **{flag: True})
+    desk = await open_desk(users={"ada": make_user(), "bo": bo})
     shown = await desk.run(get_account, {"customer": "bo"})
-    assert shown.text.splitlines()[2:] == [
-        "Fraud flag: yes",
-        "Manual exceptions: late in May; twice",
-    ]
+    assert shown.text.endswith("Fraud flag: yes\nManual exceptions: late in May; twice")
     plain = await desk.run(get_account, {"customer": "ada"})
     assert plain.text.endswith("Fraud flag: no\nManual exceptions: none")
 
@@ -132,12 +127,14 @@ async def test_a_refund_without_amount_takes_all_that_is_left(open_desk: OpenDes
     refund = await desk.run(approve_refund, {"order_id": ORDER})
     assert isinstance(refund, Refund)
     assert to_json(refund) == {
-        **{"order_id": ORDER, "amount": "30.20", "refunded_total": "30.20"},
-        **{"status": "refunded", "payment_method_id": "card-1"},
+        "order_id": ORDER,
+        "amount": "30.20",
+        "refunded_total": "30.20",
+        "status": "refunded",
+        "payment_method_id": "card-1",
     }
     order = (await desk.shop.dump())["orders"][ORDER]
-    assert order["payment_history"][1]["amount"] == 30.2
-    assert order["status"] == "refunded"
+    assert (order["payment_history"][1]["amount"], order["status"]) == (30.2, "refunded")
 
 
 async def test_a_partial_refund_leaves_the_rest(open_desk: OpenDesk) -> None:
@@ -203,6 +200,15 @@ async def test_what_was_refunded_elsewhere_is_not_left(open_desk: OpenDesk) -> N
         await desk.check(approve_refund, {"order_id": ORDER})
 
 
+async def test_a_refund_needs_its_original_method(open_desk: OpenDesk) -> None:
+    """Money goes nowhere when the method, or the customer, is gone."""
+    gone = make_order("order-2", status="delivered", user_id="nobody")
+    desk = await open_desk(credits_order(paid_with="card-9"), gone)
+    for name in (ORDER, "order-2"):
+        with pytest.raises(ToolRefused, match=r"^Payment method not found$"):
+            await desk.check(approve_refund, {"order_id": name})
+
+
 async def test_facts_come_from_the_records(open_desk: OpenDesk) -> None:
     """Owner, flag and status are the shop's; an absurd amount is told, not judged."""
     desk = await open_desk(credits_order(), users={"ada": make_user(flagged=True)})
@@ -226,5 +232,5 @@ async def test_an_amount_that_is_no_sum_of_money_is_refused(
 ) -> None:
     """Such arguments never reach the shop."""
     desk = await open_desk(credits_order())
-    with pytest.raises(ToolRefused, match="^approve_refund: amount: "):
+    with pytest.raises(ToolRefused, match=r"^approve_refund: amount: "):
         await desk.run(approve_refund, {"order_id": ORDER, "amount": amount})

@@ -71,6 +71,7 @@ CREATE TABLE journal (
     action_digest TEXT NOT NULL,
     state TEXT NOT NULL CHECK (state IN ('intended', 'executed', 'failed')),
     tries INTEGER NOT NULL DEFAULT 1,
+    may_retry INTEGER NOT NULL DEFAULT 0,
     result TEXT,
     intended_at TEXT NOT NULL,
     settled_at TEXT

@@ -1,0 +1,1 @@
+"""Benchmarks: what the runtime does on real tasks, measured from outside."""
