@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import importlib
 import os
+import sys
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 # Read by langgraph when it is imported, which happens below this package only: without it, a
@@ -67,6 +69,18 @@ def __getattr__(name: str) -> Any:
     if name not in _HOMES:
         raise AttributeError(f"module 'agent_runtime' has no attribute {name!r}")
     value = getattr(importlib.import_module(f"agent_runtime.{_HOMES[name]}"), name)
-    # `tool` is both a module and what authors import; remember what they asked for.
     globals()[name] = value
     return value
+
+
+class _Package(ModuleType):
+    """`tool` names a submodule and the decorator in it. Importing a submodule sets it as an
+    attribute here; without this, what `from agent_runtime import tool` gives would depend on
+    what else was imported before."""
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if not (name in _HOMES and isinstance(value, ModuleType)):
+            super().__setattr__(name, value)
+
+
+sys.modules[__name__].__class__ = _Package

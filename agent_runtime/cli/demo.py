@@ -153,7 +153,9 @@ class Scene:
             )
             self._clock.move(asked.deadline - self._clock.now() + timedelta(seconds=1))
             for closed in await self._runtime.expire():
-                self._screen.line(f"  the question is {closed.status}")
+                asked_now = ", ".join(waiting_roles(closed))
+                became = f"escalated to {asked_now}" if closed.status == "open" else closed.status
+                self._screen.line(f"  the question is {became}")
             for run in await self._runtime.drive_ready():
                 self._tell_state(run)
 

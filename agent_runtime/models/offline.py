@@ -38,9 +38,12 @@ class OfflineModel(BaseChatModel):
         run_manager: CallbackManagerForLLMRun | None = None,
         **kwargs: Any,
     ) -> ChatResult:
-        answer = self.rule(_read(messages))
+        brief = _read(messages)
+        answer = self.rule(brief)
         if isinstance(answer, LookUp):
-            call = {"name": answer.tool, "args": answer.arguments, "id": f"look-{len(messages)}"}
+            number = sum(isinstance(message, ToolMessage) for message in messages) + 1
+            name = f"look-{brief.visit}-{number}"
+            call = {"name": answer.tool, "args": answer.arguments, "id": name}
             message = AIMessage("", tool_calls=[call])
         else:
             message = AIMessage(answer.model_dump_json(exclude_none=True))

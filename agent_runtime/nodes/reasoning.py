@@ -35,6 +35,13 @@ class Thought:
     calls: int = 0
     left_out: list[LeftOut] = field(default_factory=list)
 
+    def name(self, call_id: str | None) -> str:
+        """A source id for the next result that names none; one id never names two results."""
+        taken = {passage.source for passage in self.shown}
+        wanted = source_of(call_id, self.calls)
+        names = (wanted, *(f"{wanted}~{number}" for number in range(2, self.calls + 2)))
+        return next((name for name in names if name not in taken), f"{wanted}~{len(taken)}")
+
 
 class ReasoningNode:
     """Asks the model; holds the step's read tools and nothing that could act."""
@@ -144,9 +151,7 @@ class ReasoningNode:
         except OutOfScope as error:
             await self._refuse(segment, name)
             return {"error": str(error)}
-        found = await look_up(
-            segment, self._step, tool, arguments, source_of(call_id, thought.calls)
-        )
+        found = await look_up(segment, self._step, tool, arguments, thought.name(call_id))
         bundle = assemble(thought.shown, found, self._step.context.token_budget)
         thought.shown, left_out = list(bundle.shown), {p.source for p in bundle.left_out}
         thought.left_out += bundle.left_out

@@ -40,6 +40,15 @@ class Wish:
     order_id: str
 
 
+@dataclass(frozen=True)
+class Plan:
+    """The tool that fulfils a wish, its arguments without the order, and the items it moves."""
+
+    tool: str
+    arguments: dict[str, Any]
+    items: list[dict[str, Any]]
+
+
 def handle(brief: Brief) -> Envelope | LookUp:
     """Take up the first wish that nothing has been done about yet."""
     wishes = read_wishes(str(brief.input["message"]))
@@ -80,19 +89,11 @@ def _find_order(brief: Brief, order_id: str) -> tuple[BriefPassage, dict[str, An
 
 
 def _propose(brief: Brief, wish: Wish, passage: BriefPassage, order: dict[str, Any]) -> Envelope:
-    if CANCEL.search(wish.sentence):
-        reason = "ordered by mistake" if MISTAKE.search(wish.sentence) else "no longer needed"
-        kind, arguments, items = "cancel_pending_order", {"reason": reason}, order["items"]
-    elif RETURN.search(wish.sentence):
-        items = _named_items(wish, order)
-        method = order["payment_history"][0]["payment_method_id"]
-        chosen = [item["item_id"] for item in items]
-        kind = "return_delivered_order_items"
-        arguments = {"item_ids": chosen, "payment_method_id": method}
-    else:
+    plan = _plan(wish, order)
+    if plan is None:
         why = "Only cancellations and returns are understood offline."
         return _conclude(brief, "insufficient", UNSURE, why)
-    amount = sum((Decimal(str(item["price"])) for item in items), Decimal(0))
+    amount = sum((Decimal(str(item["price"])) for item in plan.items), Decimal(0))
     return Envelope(
         step=brief.step,
         status="proposed",
@@ -102,13 +103,27 @@ def _propose(brief: Brief, wish: Wish, passage: BriefPassage, order: dict[str, A
             Evidence(source=passage.source, quote=f'"status": "{order["status"]}"'),
         ),
         proposed_action=ProposedAction(
-            type=kind,
+            type=plan.tool,
             target_id=wish.order_id,
-            arguments={"order_id": wish.order_id, **arguments},
+            arguments={"order_id": wish.order_id, **plan.arguments},
             stated_amount=amount,
         ),
         reason=f"The customer asks for it, and the order is {order['status']}.",
     )
+
+
+def _plan(wish: Wish, order: dict[str, Any]) -> Plan | None:
+    """Which tool fulfils the wish, with what; None when the wish isn't understood."""
+    if CANCEL.search(wish.sentence):
+        reason = "ordered by mistake" if MISTAKE.search(wish.sentence) else "no longer needed"
+        return Plan("cancel_pending_order", {"reason": reason}, order["items"])
+    if RETURN.search(wish.sentence):
+        items = _named_items(wish, order)
+        method = order["payment_history"][0]["payment_method_id"]
+        chosen = [item["item_id"] for item in items]
+        arguments = {"item_ids": chosen, "payment_method_id": method}
+        return Plan("return_delivered_order_items", arguments, items)
+    return None
 
 
 def _named_items(wish: Wish, order: dict[str, Any]) -> list[dict[str, Any]]:

@@ -59,7 +59,7 @@ WINDOW_RULES = {
 FINAL_SALE = re.compile(r"\bfinal[ -]sale\b", re.IGNORECASE)
 VAGUE = re.compile(
     r"\bI (?:think|guess)\b|\b(?:maybe|perhaps|possibly|probably|unsure|not sure)\b"
-    r"|\b(?:can|do)(?:n.t| ?not) (?:quite |really )?(?:remember|recall)\b",
+    r"|\b(?:can.t|cannot|don.t|do not) (?:quite |really )?(?:remember|recall)\b",
     re.IGNORECASE,
 )
 POLICY_WORD = re.compile(r"\b(?:policy|policies|terms|rules?|website|conditions)\b", re.IGNORECASE)
