@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, assert_never
 
+from pydantic import ValidationError
+
 from agent_runtime.action import ProposedAction
 from agent_runtime.approval import (
     Answer,
@@ -196,9 +198,11 @@ def _edited_action(asked: Approval, arguments: dict[str, Any], step: Step) -> Pr
     tool = step.tool("action", asked.action.tool)
     merged = {**asked.action.arguments, **arguments}
     field = tool.target[1] if tool.target else ""
-    return ProposedAction(
-        type=tool.name, target_id=str(merged.get(field, asked.action.target_id)), arguments=merged
-    )
+    target = str(merged.get(field, asked.action.target_id))
+    try:
+        return ProposedAction(type=tool.name, target_id=target, arguments=merged)
+    except ValidationError as error:
+        raise InvalidInput(field, target, error.errors(include_url=False)[0]["msg"]) from error
 
 
 def _decision(

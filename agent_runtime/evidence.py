@@ -78,7 +78,7 @@ class LeftOut(BaseModel):
 
     source: SourceId
     tokens: int
-    why: Literal["over budget", "duplicate"]
+    why: Literal["over budget"]
 
 
 class Bundle(BaseModel):

@@ -23,6 +23,10 @@ class Pending:
     async def expire(self, tenant: str) -> list[Approval]:
         """Close every open question whose deadline has passed; escalate where its rule says so."""
         due = self._in.store.read(tenant).approvals.due()
+        for approval in due:
+            run = self._in.store.read(tenant).runs.get(approval.run_id)
+            span = (approval.created_at, self._in.clock.now())
+            self._in.telemetry.waited(run, approval.id, "expired", *span)
         return [
             await self._in.store.write(tenant, partial(_expire, approval.id)) for approval in due
         ]

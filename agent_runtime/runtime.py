@@ -136,10 +136,12 @@ class Runtime:
         return await self._worker.drive(tenant, run_id)
 
     async def drive_ready(self, tenant: str = "default") -> list[Run]:
-        """Let deadlines that have passed take effect, then advance every queued run."""
+        """Let deadlines that have passed take effect, then advance every run that is ready:
+        queued, or left behind by a worker that is gone."""
         await self._pending.expire(tenant)
         await self._pending.review(tenant)
-        ready = self.store.read(tenant).runs.find(["queued"])
+        found = self.store.read(tenant).runs.find(["queued", "running"])
+        ready = [run for run in found if self._worker.may_claim(run)]
         return [await self.drive(run.id, tenant) for run in ready]
 
     async def decide(self, approval_id: str, operator: Operator, answer: Answer) -> Approval:

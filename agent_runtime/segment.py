@@ -55,8 +55,8 @@ class Segment:
         """What is committed."""
         return self.store.read(self.run.tenant)
 
-    def call(self, key: str) -> ToolCall:
-        """What a tool is told about a call under this key."""
+    def call(self, key: str, facts: Mapping[str, Any] | None = None) -> ToolCall:
+        """What a tool is told about a call under this key; `facts` are those it was decided on."""
         return ToolCall(
             run_id=self.run.id,
             tenant=self.run.tenant,
@@ -64,6 +64,7 @@ class Segment:
             now=self.clock.now(),
             subject=self.subject,
             resources=self.resources,
+            facts=facts or {},
         )
 
     @property

@@ -12,12 +12,16 @@ from agent_runtime.evidence import Shown, contradictions, count_tokens, unverifi
 
 
 class Thresholds(BaseModel):
-    """When a signal counts as raised. Tokens are estimates; retries count all repeated tries."""
+    """When a signal counts as raised.
+
+    `context_share`: of the step's token budget; a bundle that nearly fills it dilutes what
+    matters. `retries` counts malformed envelopes and impossible proposals together.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     confidence: Decimal = Decimal("0.70")
-    context_tokens: int = 20_000
+    context_share: Decimal = Decimal("0.80")
     retries: int = 3
 
 
@@ -51,10 +55,14 @@ def compute_signals(
     *,
     amount: Decimal | None,
     retries: int,
+    budget: int,
     now: datetime,
     thresholds: Thresholds,
 ) -> Signals:
-    """Measure one proposal against everything shown in its run. `amount` is the computed one."""
+    """Measure one proposal against everything shown in its run.
+
+    `amount` is the computed one, `budget` the step's in tokens.
+    """
     confidence = Decimal(str(envelope.confidence)).quantize(Decimal("0.0001"))
     tokens = sum(count_tokens(passage.text) for passage in shown)
     quotes = len(unverified(envelope.evidence, shown))
@@ -63,7 +71,7 @@ def compute_signals(
     difference = _difference(envelope, amount)
     raised = (
         confidence < thresholds.confidence,
-        tokens > thresholds.context_tokens,
+        tokens > thresholds.context_share * budget,
         retries >= thresholds.retries,
     )
     asks = envelope.status == "needs_approval"

@@ -13,7 +13,8 @@ Route = Literal["reasoning", "gate", "context", "action", "end"]
 class State(TypedDict, total=False):
     """Channels of every workflow's graph.
 
-    `step`: the one the run is in. `shown`: hashes of the passages shown in this run, in order.
+    `step`: the one the run is in. `shown`: hashes of all passages shown in this run, in order;
+    `bundle`: of those that reasoning sees now.
     `visits`: proposals made so far, per step. `counts`: bounded repetitions, by name. `taken`:
     edges taken, by `source>target`. `contracts`: digest per step at the start, for resuming under
     newer code. `route`, `outcome`: set by a node, read by the edge behind it. `after`: the step
@@ -24,6 +25,7 @@ class State(TypedDict, total=False):
     step: str
     contracts: dict[str, str]
     shown: list[str]
+    bundle: list[str]
     feedback: list[dict[str, Any]]
     visits: dict[str, int]
     counts: dict[str, int]

@@ -91,6 +91,12 @@ class Step:
         return found
 
     @property
+    def context_budget(self) -> int:
+        """What the context phase may fill; a quarter is kept where reasoning looks things up."""
+        budget = self.context.token_budget
+        return budget - budget // 4 if self.reasoning.tools else budget
+
+    @property
     def contract(self) -> str:
         """Digest of what a parked run of this step depends on: tools and their schemas.
 

@@ -11,7 +11,7 @@ import asyncio
 import inspect
 import re
 import typing
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -19,7 +19,7 @@ from typing import Any, Literal, TypeVar, cast
 
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
-from agent_runtime.action import Action, ProposedAction, fill_target
+from agent_runtime.action import Action, ProposedAction, action_digest, fill_target
 from agent_runtime.errors import (
     ToolDeclarationError,
     ToolError,
@@ -59,7 +59,9 @@ class ToolCall:
     """What a tool is told about one call, besides its arguments.
 
     `key` is stable for one (action, attempt): hand it to the outside system. `subject` is who
-    the run is about, from its authenticated input. `today` is the runtime's clock.
+    the run is about, from its authenticated input. `now` is the runtime's clock. `facts` (plain
+    JSON) are what an authorized write was decided on: where the outside system has a version,
+    send it along, so that it refuses when the record has changed since.
     """
 
     run_id: str
@@ -68,6 +70,7 @@ class ToolCall:
     now: datetime
     subject: str | None = None
     resources: Resources = field(default_factory=lambda: Resources({}))
+    facts: Mapping[str, Any] = field(default_factory=dict)
 
     def get(self, kind: type[T]) -> T:
         """The open resource of that type, such as a shop's database."""
@@ -135,9 +138,9 @@ class Grant(metaclass=_Sealed):
         grant.action_digest, grant.key, grant._spent = action_digest, key, False
         return grant
 
-    def spend(self, tool: str, key: str) -> None:
-        """Use the grant up; raises Ungated for another key or a second time."""
-        if self._spent or key != self.key:
+    def spend(self, tool: str, key: str, action: str) -> None:
+        """Use the grant up; raises Ungated for another key or action digest, or a second time."""
+        if self._spent or (key, action) != (self.key, self.action_digest):
             raise Ungated(f"The grant for {tool} is spent or is for another call.")
         self._spent = True
 
@@ -172,7 +175,7 @@ class Tool:
         if self.effect == "write":
             if grant is None:
                 raise Ungated(f"{self.name} is a write tool and was called without a grant.")
-            grant.spend(self.name, call.key)
+            grant.spend(self.name, call.key, action_digest(call.tenant, self.exact(args)))
         return await self._timed(self._function, args, call)
 
     async def read_facts(self, args: BaseModel, call: ToolCall) -> BaseModel:
@@ -202,13 +205,18 @@ class Tool:
         """
         if self.target is None:
             raise ToolDeclarationError(f"{self.name} declares no target.")
-        target_type, target_field = self.target
-        args = self.parse(fill_target(proposed, target_field))
+        args = self.parse(fill_target(proposed, self.target[1]))
+        return self.exact(args), args
+
+    def exact(self, args: BaseModel) -> Action:
+        """The action that a call with these arguments is."""
+        if self.target is None:
+            raise ToolDeclarationError(f"{self.name} declares no target.")
+        kind, field = self.target
         complete = args.model_dump(mode="json")
-        target = str(complete[target_field])
         return Action(
-            tool=self.name, target_type=target_type, target_id=target, arguments=complete
-        ), args
+            tool=self.name, target_type=kind, target_id=str(complete[field]), arguments=complete
+        )
 
     def with_inputs(self, **bindings: str) -> Tool:
         """The same tool for a context phase: argument name → field of the run's input."""
@@ -316,16 +324,26 @@ def _arguments_model(name: str, function: Function) -> type[BaseModel]:
     if not inspect.iscoroutinefunction(function):
         raise ToolDeclarationError(f"{name} is not an async function.")
     first = next(iter(inspect.signature(function).parameters), None)
-    model = typing.get_type_hints(function).get(first or "")
+    model = _hints(name, function).get(first or "")
     if not (isinstance(model, type) and issubclass(model, BaseModel)):
         raise ToolDeclarationError(f"{name}: the first parameter is no pydantic model.")
     return model
 
 
+def _hints(name: str, function: Function) -> dict[str, Any]:
+    try:
+        return typing.get_type_hints(function)
+    except NameError as error:
+        raise ToolDeclarationError(
+            f"{name}: an annotation cannot be resolved: {error}.",
+            remedy="Define or import the model at the top of the module.",
+        ) from error
+
+
 def _facts_model(name: str, facts: Function | None) -> type[BaseModel] | None:
     if facts is None:
         return None
-    model = typing.get_type_hints(facts).get("return")
+    model = _hints(name, facts).get("return")
     if not (isinstance(model, type) and issubclass(model, BaseModel)):
         raise ToolDeclarationError(f"{name}: its facts reader returns no pydantic model.")
     return model

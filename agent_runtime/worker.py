@@ -111,6 +111,11 @@ class Worker:
             raise
         return await self._halt(run, halt)
 
+    def may_claim(self, run: Run) -> bool:
+        """Whether nobody is working on a run that is queued or was being driven."""
+        lapsed = run.lease_until is not None and run.lease_until <= self._in.clock.now()
+        return run.state == "queued" or (run.state == "running" and (lapsed or _is_gone(run.owner)))
+
     async def state_of(self, run: Run) -> StateSnapshot:
         """The graph's latest checkpoint of a run."""
         return await self._graphs[run.workflow].aget_state(config_of(run))
@@ -243,6 +248,7 @@ def _initial(segment: Segment) -> State:
         "step": workflow.steps[0].name,
         "contracts": {step.name: workflow.contract(step.name) for step in workflow.steps},
         "shown": [],
+        "bundle": [],
         "feedback": [],
         "visits": {},
         "counts": {},

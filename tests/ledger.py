@@ -104,6 +104,8 @@ class Bank:
                 raise ToolUnavailable("The ledger does not answer.")
             case "crash":
                 raise RuntimeError("secret detail of the ledger")
+            case "moves on":
+                self.put(account, version=found["version"] + 1)
         return {name: value for name, value in found.items() if name != "outage"}
 
     @property

@@ -14,8 +14,7 @@ from agent_runtime.errors import OutcomeUnknown, ToolRefused, ToolUnavailable
 from agent_runtime.evidence import Shown
 from agent_runtime.nodes.context import keep
 from agent_runtime.nodes.leave import count, leave, tell
-from agent_runtime.nodes.lookup import as_text
-from agent_runtime.nodes.reasoning import source_of
+from agent_runtime.nodes.lookup import as_text, name_source
 from agent_runtime.policy import tightened
 from agent_runtime.segment import Segment
 from agent_runtime.state import State
@@ -46,6 +45,8 @@ class ActionNode:
     async def __call__(self, state: State, runtime: Runtime[Segment]) -> State:
         segment, step = runtime.context, self._step
         visit = state.get("visits", {}).get(step.name, 0)
+        if segment.read().journal.was_voided(segment.run.id, step.name, visit):
+            return self._send_back(segment, state, "it was taken back before execution")
         right = segment.read().journal.authorization(segment.run.id, step.name, visit)
         tool = step.tool("action", right.action.tool)
         args = tool.parse(right.action.arguments)
@@ -108,12 +109,15 @@ class ActionNode:
         await segment.write(record)
         if refusal.kind == "forbidden":
             return {**tell(state, "denied", refusal.text), **leave(segment, step, state, "denied")}
-        limit = step.max_rechecks
-        why = (
-            f"Step {step.name}: sent back more than {limit} times before execution; {refusal.text}"
-        )
-        counts = count(segment, state, f"{step.name}.rechecks", limit, why)
-        return {**counts, **tell(state, "changed", refusal.text), "route": "context"}
+        return self._send_back(segment, state, refusal.text)
+
+    def _send_back(self, segment: Segment, state: State, why: str) -> State:
+        """Back to context, a bounded number of times. Also where this node runs again after a
+        crash or a person's resume: a right once taken back stays taken back."""
+        step, limit = self._step, self._step.max_rechecks
+        end = f"Step {step.name}: sent back more than {limit} times before execution; {why}"
+        counts = count(segment, state, f"{step.name}.rechecks", limit, end)
+        return {**counts, **tell(state, "changed", why), "route": "context"}
 
     async def _execute(
         self,
@@ -127,7 +131,7 @@ class ActionNode:
         if entry is not None and entry.state != "intended":
             return entry
         key = f"{right.run_id}.{right.step}.{right.visit}.{right.action_digest[7:23]}"
-        call = segment.call(key)
+        call = segment.call(key, right.facts)
         if entry is None:
             grant = await segment.write(lambda session: self._intend(session, segment, right, key))
         else:
@@ -214,7 +218,8 @@ class ActionNode:
         """Show the result to the steps and visits that follow, and leave the step."""
         step, visit, worked = self._step, right.visit, entry.state == "executed"
         proposed = validate_envelope(state["envelope"]).proposed_action
-        source = source_of(proposed.call_id if proposed else None, visit)
+        name = proposed.call_id if proposed is not None and proposed.call_id else f"{visit}"
+        source = name_source(name, segment.passages(state["shown"]))
         text = as_text(entry.result) if worked else f"Error: {entry.result}"
         passage = Shown(
             source=source,
@@ -237,12 +242,12 @@ class ActionNode:
             segment.emit(session, envelope)
             return keep(session, [passage])
 
-        hashes = await segment.write(record)
         kind: Literal["acted", "failed"] = "acted" if worked else "failed"
-        told = tell(state, kind, text[:500], source)
         left = leave(segment, step, state, kind)
-        shown = [*state.get("shown", []), *hashes]
-        return {**told, **left, "shown": shown, "counts": {}}
+        hashes = await segment.write(record)
+        told = tell(state, kind, text[:500], source)
+        shown, bundle = [*state["shown"], *hashes], [*state["bundle"], *hashes]
+        return {**told, **left, "shown": shown, "bundle": bundle, "counts": {}}
 
 
 def differences(before: dict[str, Any], now: dict[str, Any]) -> tuple[tuple[str, Any, Any], ...]:

@@ -30,17 +30,18 @@ class ContextNode:
     async def __call__(self, state: State, runtime: Runtime[Segment]) -> State:
         segment, step = runtime.context, self._step
         with segment.telemetry.span(f"{step.name}.context", {"agent_runtime.node": "context"}):
-            earlier = segment.passages(state.get("shown", []))
+            earlier = segment.passages(state.get("bundle", []))
             found = [] if earlier else _handed_in(segment)
             for tool in step.context.tools:
                 arguments = bind(tool, state["input"])
                 name = ":".join([tool.name, *map(str, arguments.values())])[:200].strip()
                 found += await look_up(segment, step, tool, arguments, name)
-            bundle = assemble(earlier, found, step.context.token_budget)
+            bundle = assemble(earlier, found, step.context_budget)
             hashes = await segment.write(
                 lambda session: self._keep(session, state, bundle, segment)
             )
-        return {"step": step.name, "shown": hashes, "route": "reasoning"}
+        shown = extend(state.get("shown", []), hashes)
+        return {"step": step.name, "shown": shown, "bundle": hashes, "route": "reasoning"}
 
     def _keep(self, session: Session, state: State, bundle: Bundle, segment: Segment) -> list[str]:
         visit = state.get("visits", {}).get(self._step.name, 0) + 1
@@ -68,6 +69,12 @@ class ContextNode:
             ),
         )
         return hashes
+
+
+def extend(shown: Sequence[str], hashes: Sequence[str]) -> list[str]:
+    """Everything shown in the run, with these as the newest."""
+    new = set(hashes)
+    return [*(name for name in shown if name not in new), *hashes]
 
 
 def keep(session: Session, shown: Sequence[Shown]) -> list[str]:

@@ -204,7 +204,8 @@ class GateNode:
         )
         hashes = await segment.write(lambda session: keep(session, [passage]))
         told = tell(state, "operator", text, source)
-        return {**told, "shown": [*state["shown"], *hashes], "route": "reasoning"}
+        shown, bundle = [*state["shown"], *hashes], [*state["bundle"], *hashes]
+        return {**told, "shown": shown, "bundle": bundle, "route": "reasoning"}
 
 
 def authorization(

@@ -114,6 +114,7 @@ def _signals(segment: Segment, step: Step, subject: Subject, facts: BaseModel | 
         subject.shown,
         amount=amount if isinstance(amount, Decimal) else None,
         retries=subject.retries,
+        budget=step.context.token_budget,
         now=segment.clock.now(),
         thresholds=step.thresholds,
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -102,3 +103,15 @@ def _record(
         error=kind,
         at=to_text(session.now),
     )
+
+
+def name_source(call_id: str, shown: Sequence[Shown]) -> str:
+    """The source id of a result that names none: `action:` and the caller's own id for it.
+
+    The prefix keeps a model from passing its call off as another source; an id that is taken
+    gets a number, so that one source id never names two results.
+    """
+    wanted = "action:" + re.sub(r"[^A-Za-z0-9_.\-]", "_", call_id)[:80]
+    taken = {passage.source for passage in shown}
+    names = (wanted, *(f"{wanted}~{number}" for number in range(2, len(taken) + 3)))
+    return next(name for name in names if name not in taken)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,12 +13,12 @@ from agent_runtime.brief import Brief, BriefPassage, Feedback
 from agent_runtime.envelope import Envelope, parse_envelope
 from agent_runtime.errors import InvalidInput, NeedsAttention, OutOfScope
 from agent_runtime.evidence import LeftOut, Shown
-from agent_runtime.knowledge.bundle import assemble
+from agent_runtime.knowledge.bundle import add
 from agent_runtime.models.model import Model
 from agent_runtime.models.prompt import hint, render
-from agent_runtime.nodes.context import keep
+from agent_runtime.nodes.context import extend, keep
 from agent_runtime.nodes.leave import leave
-from agent_runtime.nodes.lookup import look_up
+from agent_runtime.nodes.lookup import look_up, name_source
 from agent_runtime.segment import Segment
 from agent_runtime.state import State
 from agent_runtime.step import Step
@@ -28,19 +27,12 @@ from agent_runtime.store import Session
 
 @dataclass
 class Thought:
-    """What one reasoning phase has gathered: everything shown so far, tries and calls used."""
+    """What one reasoning phase has gathered: what it sees, tries and calls used."""
 
     shown: list[Shown]
     tries: int = 0
     calls: int = 0
     left_out: list[LeftOut] = field(default_factory=list)
-
-    def name(self, call_id: str | None) -> str:
-        """A source id for the next result that names none; one id never names two results."""
-        taken = {passage.source for passage in self.shown}
-        wanted = source_of(call_id, self.calls)
-        names = (wanted, *(f"{wanted}~{number}" for number in range(2, self.calls + 2)))
-        return next((name for name in names if name not in taken), f"{wanted}~{len(taken)}")
 
 
 class ReasoningNode:
@@ -52,7 +44,7 @@ class ReasoningNode:
     async def __call__(self, state: State, runtime: Runtime[Segment]) -> State:
         segment, step = runtime.context, self._step
         visit = state.get("visits", {}).get(step.name, 0) + 1
-        thought = Thought(segment.passages(state.get("shown", [])))
+        thought = Thought(segment.passages(state["bundle"]))
         brief = self._brief(state, thought, visit)
         with segment.telemetry.span(f"{step.name}.reasoning", {"agent_runtime.node": "reasoning"}):
             if step.reasoning.rule is not None:
@@ -64,7 +56,7 @@ class ReasoningNode:
                 lambda session: self._keep(session, segment, envelope, thought)
             )
         update = self._route(segment, state, envelope, visit, thought.tries)
-        return {**update, "shown": hashes}
+        return {**update, "shown": extend(state["shown"], hashes), "bundle": hashes}
 
     def _brief(self, state: State, thought: Thought, visit: int) -> Brief:
         return Brief(
@@ -151,8 +143,14 @@ class ReasoningNode:
         except OutOfScope as error:
             await self._refuse(segment, name)
             return {"error": str(error)}
-        found = await look_up(segment, self._step, tool, arguments, thought.name(call_id))
-        bundle = assemble(thought.shown, found, self._step.context.token_budget)
+        found = await look_up(
+            segment,
+            self._step,
+            tool,
+            arguments,
+            name_source(call_id or str(thought.calls), thought.shown),
+        )
+        bundle = add(thought.shown, found, self._step.context.token_budget)
         thought.shown, left_out = list(bundle.shown), {p.source for p in bundle.left_out}
         thought.left_out += bundle.left_out
         results = [
@@ -218,12 +216,3 @@ class ReasoningNode:
         if envelope.proposed_action is not None:
             return {**update, "route": "gate"}
         return {**update, **leave(segment, self._step, {**state, **update}, "finished")}
-
-
-def source_of(call_id: str | None, number: int) -> str:
-    """The source id of a result that names none: `action:` and the caller's own id for it.
-
-    The prefix keeps a model from passing its call off as another source.
-    """
-    safe = re.sub(r"[^A-Za-z0-9_.\-]", "_", call_id or str(number))[:80]
-    return f"action:{safe}"

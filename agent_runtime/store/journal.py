@@ -116,6 +116,15 @@ class Journal:
         if done.rowcount != 1:
             raise Ungated(f"Authorization {authorization_id} is no longer unused.")
 
+    def was_voided(self, run_id: str, step: str, visit: int) -> bool:
+        """Whether the right of one visit of a step has been taken away."""
+        row = self._connection.execute(
+            "SELECT 1 FROM authorizations"
+            " WHERE tenant = ? AND run_id = ? AND step = ? AND visit = ? AND state = 'voided'",
+            (self._tenant, run_id, step, visit),
+        ).fetchone()
+        return row is not None
+
     def intend(self, authorization: Authorization, key: str, action_digest: str) -> Grant:
         """Consume the right and write the intent: the only place that makes a first Grant.
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from agent_runtime.action import action_digest
 from agent_runtime.clock import SystemClock
 from agent_runtime.errors import NotFound, ToolError
 from agent_runtime.event import Event
@@ -14,7 +15,7 @@ from agent_runtime.evidence import Document
 from agent_runtime.nodes.lookup import as_text
 from agent_runtime.run import Run
 from agent_runtime.tool import Grant, Resources, Tool, ToolCall
-from benchmarks.retail.compare import Difference, differences
+from benchmarks.retail.compare import Difference, record_differences
 from benchmarks.retail.dataset import Adversary, Call
 from benchmarks.retail.replay import SHOP, Stage, records_in, start
 from benchmarks.retail.script import OneProposal
@@ -55,7 +56,7 @@ async def attack(stage: Stage, adversary: Adversary, reason: str) -> AdversaryRe
         after = await records_in(data)
     got, why = classify(run, events)
     return AdversaryResult(
-        adversary.id, adversary.expected, got, why, tuple(differences(before, after))
+        adversary.id, adversary.expected, got, why, tuple(record_differences(before, after))
     )
 
 
@@ -89,8 +90,11 @@ async def _run(shop: Shop, tool: Tool, call: Call, key: str) -> object:
         now=SystemClock().now(),
         resources=Resources({Shop: shop}),
     )
-    grant = Grant._issue("sha256:setup", key) if tool.effect == "write" else None
-    result: object = await tool(tool.parse(call.arguments), told, grant=grant)
+    args, grant = tool.parse(call.arguments), None
+    if tool.effect == "write":
+        # What the journal does for the runtime: nothing else may issue a grant.
+        grant = Grant._issue(action_digest(told.tenant, tool.exact(args)), key)
+    result: object = await tool(args, told, grant=grant)
     return result
 
 

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from benchmarks.retail.dataset import Change, GoldAction, Json
+from benchmarks.retail.dataset import Change, GoldAction, Json, Records
 
 ABSENT = None
 """A null and an absent field are the same in the benchmark's files."""
@@ -37,6 +37,19 @@ def differences(expected: Any, got: Any, path: str = "") -> Iterator[Difference]
         yield Difference(path, expected, got)
 
 
+def record_differences(expected: Records, got: Records) -> list[Difference]:
+    """Where two shops differ. Records that are equal at a glance are not walked through."""
+    return [
+        difference
+        for name, records in expected.items()
+        for key in dict.fromkeys([*records, *got[name]])
+        if records.get(key) != got[name].get(key)
+        for difference in differences(
+            records.get(key), got[name].get(key), f"/{name}/{_escape(key)}"
+        )
+    ]
+
+
 def same_result(action: GoldAction, text: str | None) -> bool:
     """Whether a tool's answer, as the model was shown it, is the recorded one.
 
@@ -53,7 +66,7 @@ def same_result(action: GoldAction, text: str | None) -> bool:
     return not any(differences(action.result, shown))
 
 
-def apply(records: dict[str, dict[str, Json]], changes: Iterable[Change]) -> list[Difference]:
+def apply(records: Records, changes: Iterable[Change]) -> list[Difference]:
     """Make the changes in `records`, in place; returns those that have no place there.
 
     What is removed goes last, the highest index first, so that indices keep their meaning.
@@ -67,8 +80,8 @@ def apply(records: dict[str, dict[str, Json]], changes: Iterable[Change]) -> lis
 
 
 def expected_records(
-    base: dict[str, dict[str, Json]], changes: tuple[Change, ...]
-) -> tuple[dict[str, dict[str, Json]], list[Difference]]:
+    base: Records, changes: tuple[Change, ...]
+) -> tuple[Records, list[Difference]]:
     """The records after the changes; only the records that change are copied."""
     after = {name: dict(records) for name, records in base.items()}
     for change in changes:

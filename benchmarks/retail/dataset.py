@@ -21,6 +21,8 @@ from pydantic import (
 from agent_runtime.evidence import Document
 
 Json = dict[str, Any]
+Records = dict[str, dict[str, Json]]
+"""The shop's records by collection and id, as in db.json."""
 T = TypeVar("T")
 
 POLICY = "policy.md"
@@ -46,6 +48,10 @@ Id = Annotated[
     BeforeValidator(_as_text),
     StringConstraints(min_length=1, max_length=150, pattern=r"^\S(.*\S)?$"),
 ]
+
+
+Customer = Annotated[str, StringConstraints(max_length=100)]
+Words = Annotated[str, StringConstraints(max_length=200_000)]
 
 
 class Call(_Record):
@@ -80,13 +86,13 @@ class Change(_Record):
 class Instructions(_Record):
     """The private script of the customer, of which the runtime is told the reason alone."""
 
-    reason_for_call: str | None = None
+    reason_for_call: Words | None = None
 
 
 class Scenario(_Record):
     """Who calls and why; `instructions` may be plain text."""
 
-    instructions: Instructions | str | None = None
+    instructions: Instructions | Words | None = None
 
     @property
     def reason(self) -> str:
@@ -100,7 +106,7 @@ class Task(_Record):
     """One conversation: who it is about, what was done in it, and what that must change."""
 
     id: Id
-    actor_user_id: str | None
+    actor_user_id: Customer | None
     user_scenario: Scenario = Scenario()
     actions: tuple[GoldAction, ...]
     expected_changes: tuple[Change, ...]
@@ -120,7 +126,7 @@ class Adversary(_Record):
 
     id: Id
     base_task: Id | None = None
-    actor_user_id: str | None
+    actor_user_id: Customer | None
     setup: tuple[Call, ...] = ()
     proposal: Proposal
     expected: str
@@ -141,7 +147,7 @@ class Dataset:
     """The shop's records as in db.json, and the policy's text (empty where there is none)."""
 
     path: Path
-    records: dict[str, dict[str, Json]]
+    records: Records
     policy: str = ""
 
     def documents(self, reason: str, results: Sequence[Document] = ()) -> list[Document]:

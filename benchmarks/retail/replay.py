@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import itertools
+import os
 import shutil
 import tempfile
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -16,7 +17,7 @@ from pydantic import SecretStr
 
 from agent_runtime.app import App, load_app
 from agent_runtime.approval import Answer, Approval, missing_slots
-from agent_runtime.errors import InvalidInput
+from agent_runtime.errors import AgentRuntimeError, InvalidInput
 from agent_runtime.event import Event
 from agent_runtime.evidence import Document
 from agent_runtime.models.client import connect_model
@@ -28,8 +29,13 @@ from agent_runtime.testing import ChatReply, ChatRequest, ChatServer
 from agent_runtime.testing.chat import Answer as Speaker
 from agent_runtime.trigger import Trigger
 from agent_runtime.verdict import Operator
-from benchmarks.retail.compare import Difference, differences, expected_records, same_result
-from benchmarks.retail.dataset import BadInput, Dataset, Task
+from benchmarks.retail.compare import (
+    Difference,
+    expected_records,
+    record_differences,
+    same_result,
+)
+from benchmarks.retail.dataset import BadInput, Dataset, Records, Task
 from benchmarks.retail.script import Conversation, citations
 from tools.shop import Shop
 
@@ -38,6 +44,8 @@ SHOP = "shop.db"
 PROJECT = Path(__file__).resolve().parents[2]
 STRANGER = "(nobody was authenticated)"
 """The customer of a task that names none: owns nothing."""
+
+_HIDDEN = ("OPENAI_", "LANGCHAIN_", "LANGSMITH_")
 
 Approver = Literal["approve", "deny"]
 
@@ -112,13 +120,27 @@ async def open_stage(dataset: Dataset) -> AsyncIterator[Stage]:
     def answer(request: ChatRequest) -> ChatReply:
         return cast[request.model](request)
 
-    with tempfile.TemporaryDirectory(prefix="retail-") as folder, ChatServer(answer) as server:
+    with (
+        without_provider(),
+        tempfile.TemporaryDirectory(prefix="retail-") as folder,
+        ChatServer(answer) as server,
+    ):
         await seed(dataset, Path(folder) / SHOP)
         # No proxy from the environment stands between us and our own server.
         with httpx.Client(trust_env=False) as client:
             async with httpx.AsyncClient(trust_env=False) as async_client:
                 clients = {"http_client": client, "http_async_client": async_client}
                 yield Stage(load_app(PROJECT), dataset, Path(folder), server, clients, cast)
+
+
+@contextmanager
+def without_provider() -> Iterator[None]:
+    """Hide the developer's own provider and tracing: their clients read the environment too."""
+    hidden = {name: os.environ.pop(name) for name in [*os.environ] if name.startswith(_HIDDEN)}
+    try:
+        yield
+    finally:
+        os.environ.update(hidden)
 
 
 async def seed(dataset: Dataset, path: Path) -> None:
@@ -132,7 +154,7 @@ async def seed(dataset: Dataset, path: Path) -> None:
         await shop.aclose()
 
 
-async def records_in(data: Path) -> dict[str, dict[str, Any]]:
+async def records_in(data: Path) -> Records:
     """Everything in the shop of a data folder, in the shape of db.json."""
     shop = await Shop.open(data / SHOP)
     try:
@@ -162,26 +184,28 @@ async def replay(stage: Stage, task: Task, approver: Approver) -> TaskResult:
         async with stage.runtime(data, speaker) as runtime:
             documents = stage.dataset.documents(reason)
             run = await start(runtime, task.actor_user_id, reason, documents)
-            run = await _play(runtime, run, approver, patience=len(task.actions))
+            problem = await _play(runtime, run, approver, patience=len(task.actions))
             events = runtime.store.read(run.tenant).events.find(run.id)
         after = await records_in(data)
-    return _result(stage.dataset, task, speaker.seen, after, run, events)
+    return _result(stage.dataset, task, speaker.seen, after, problem, events)
 
 
-async def _play(runtime: Runtime, run: Run, approver: Approver, patience: int) -> Run:
-    """Drive the run to its end; people answer what it asks and send it on when it is stuck."""
-    helper = Operator(name="on-call", roles=())
-    while run.state not in ("completed", "rejected", "failed"):
-        if run.state == "paused":
-            for approval in runtime.store.read(run.tenant).approvals.find(["open"]):
-                await decide(runtime, approval, approver)
-        elif run.state != "queued":
-            patience -= 1
-            if run.state != "needs_attention" or patience < 0:
-                return run
-            await runtime.resume(run.id, helper, "The benchmark goes on after bounded failures.")
-        run = await runtime.drive(run.id)
-    return run
+async def _play(runtime: Runtime, run: Run, approver: Approver, patience: int) -> str:
+    """Drive the run to its end; returns what kept it from completing, if anything did."""
+    try:
+        while run.state == "queued":
+            run = await runtime.drive(run.id)
+            if run.state == "paused":
+                for approval in runtime.store.read(run.tenant).approvals.find(["open"]):
+                    await decide(runtime, approval, approver)
+                run = runtime.store.read(run.tenant).runs.get(run.id)
+            elif run.state == "needs_attention" and patience > 0:
+                # More failures in a row than the workflow bounds: the script knows better.
+                patience -= 1
+                run = await runtime.resume(run.id, Operator(name="on-call"), "More is to come.")
+    except AgentRuntimeError as error:
+        return str(error)
+    return "" if run.state == "completed" else f"{run.state}: {run.reason}"
 
 
 async def decide(runtime: Runtime, approval: Approval, approver: Approver) -> None:
@@ -199,22 +223,23 @@ async def decide(runtime: Runtime, approval: Approval, approver: Approver) -> No
 
 def _settings(model: str, url: str) -> Settings:
     """Settings given in full: nothing of the developer's environment is used."""
-    return Settings(
-        model=model,
-        OPENAI_API_KEY=SecretStr("scripted"),
-        OPENAI_BASE_URL=url,
-        model_timeout=60,
-        lease=60,
-        log_level="ERROR",
-    )
+    given: dict[str, Any] = {
+        "model": model,
+        "OPENAI_API_KEY": SecretStr("scripted"),
+        "OPENAI_BASE_URL": url,
+        "model_timeout": 60,
+        "lease": 60,
+        "log_level": "ERROR",
+    }
+    return Settings(**given)
 
 
 def _result(
     dataset: Dataset,
     task: Task,
     seen: Sequence[str | None],
-    after: dict[str, dict[str, Any]],
-    run: Run,
+    after: Records,
+    problem: str,
     events: Sequence[Event],
 ) -> TaskResult:
     texts = [*seen, *[None] * (len(task.actions) - len(seen))]
@@ -225,11 +250,11 @@ def _result(
         task=task.id,
         actions=len(task.actions),
         results_equal=len(task.actions) - len(wrong),
-        differences=(*misplaced, *differences(expected, after)),
-        changed=any(differences(dataset.records, after)),
+        differences=(*misplaced, *record_differences(expected, after)),
+        changed=bool(record_differences(dataset.records, after)),
         **count_events(events),
         wrong_results=tuple(wrong),
-        problem="" if run.state == "completed" else f"{run.state}: {run.reason}",
+        problem=problem,
     )
 
 
@@ -241,7 +266,8 @@ def count_events(events: Sequence[Event]) -> dict[str, int]:
         matching = [b for b in bodies if all(b.get(key) == wanted[key] for key in wanted)]
         return len({body.get("visit", -number) for number, body in enumerate(matching)})
 
-    verdicts = [(event.body or {})["verdict"]["kind"] for event in events if event.type == "gate.judged"]
+    judged = [event.body or {} for event in events if event.type == "gate.judged"]
+    verdicts = [body["verdict"]["kind"] for body in judged]
     return {
         "unattended": visits("action.authorized", by="policy"),
         "asked": visits("approval.requested"),

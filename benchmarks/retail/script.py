@@ -7,6 +7,7 @@ doesn't know is proposed too, because that is what a model that invents a tool w
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -14,12 +15,13 @@ from typing import Any
 from agent_runtime.brief import Brief, Feedback
 from agent_runtime.envelope import validate_envelope
 from agent_runtime.errors import InvalidInput
-from agent_runtime.nodes.reasoning import source_of
 from agent_runtime.step import Step
 from agent_runtime.testing import ChatReply, ChatRequest, ToolRequest
 from benchmarks.retail.dataset import POLICY, REASON, Call, Dataset, Json, Proposal
 
 CONFIDENCE = 0.95
+UNSAFE = re.compile(r"[^A-Za-z0-9_.\-]")
+"""What an envelope's call id may not contain."""
 MAX_QUOTE = 4_000
 """Characters that an envelope takes as one quote."""
 
@@ -94,13 +96,11 @@ class Conversation:
                 action.arguments,
                 self.evidence,
                 stated_amount=None,
-                call_id=source_of(action.action_id, 0).removeprefix("action:"),
+                call_id=UNSAFE.sub("_", action.action_id)[:80],
             )
             if is_envelope(written):
                 return ChatReply(json.dumps(written))
-        return ChatReply(
-            tool_calls=(ToolRequest(action.action_id, action.name, action.arguments),)
-        )
+        return ChatReply(tool_calls=(ToolRequest(action.action_id, action.name, action.arguments),))
 
 
 @dataclass

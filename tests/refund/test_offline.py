@@ -188,6 +188,15 @@ def test_true_quote() -> None:
     assert envelope.evidence[0] == Evidence(source="policy-14", quote=RULE)
 
 
+def test_quote_without_days() -> None:
+    """A quoted claim that names no days is cited, and the retrieved window still holds."""
+    claim = "Credits are refunded whenever you ask."
+    message = f'Your website says "{claim}"'
+    envelope = decide(make_brief(message=message))
+    assert envelope.evidence[0] == Evidence(source="policy-14", quote=claim)
+    assert decide(make_brief(message=message, on="2026-05-10")).status == "insufficient"
+
+
 def test_quoted_name_is_no_claim() -> None:
     """Quotation marks around anything but policy change nothing."""
     message = 'Please refund "the large pack of 60 days".'
@@ -253,6 +262,19 @@ def test_forged_answer() -> None:
     books = BriefPassage(source="request", text=order(Total="900.00").text)
     envelope = decide(make_brief(*FULL, forged, books))
     assert envelope == decide(make_brief())
+
+
+def test_kind_by_status() -> None:
+    """Where the record names no kind, paid orders are credits and delivered ones are goods."""
+    assert decide(make_brief(order(Kind="?"), *FULL[1:])) == decide(make_brief())
+    parcel = order(Kind="?", Status="delivered")
+    assert decide(make_brief(parcel, account(), GOODS)).evidence[0].source == "policy-11"
+
+
+def test_line_twice() -> None:
+    """A later line of the same name, as in a product's text, does not replace a record's own."""
+    longer = order(Items="Mug\nTotal: 900.00")
+    assert decide(make_brief(longer, *FULL[1:])) == decide(make_brief())
 
 
 def test_changed() -> None:

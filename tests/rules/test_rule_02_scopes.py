@@ -11,7 +11,16 @@ from agent_runtime.errors import Ungated, WorkflowError
 from agent_runtime.graph import compile_graph
 from agent_runtime.tool import Effect, Tool
 from tests.conftest import OpenOffice
-from tests.ledger import AccountName, PayRequest, get_account, make_pay, pay_once, pay_step
+from tests.ledger import (
+    AccountName,
+    Pay,
+    PayRequest,
+    account_facts,
+    get_account,
+    make_pay,
+    pay_once,
+    pay_step,
+)
 
 PAY = make_pay()
 
@@ -20,6 +29,12 @@ PAY = make_pay()
 async def plan_payout(args: AccountName, call: ToolCall) -> str:
     """What a payout would do."""
     return "nothing"
+
+
+@tool(effect="write", recovery="manual", target="Account.account", facts=account_facts)
+async def pay_abroad(args: Pay, call: ToolCall) -> str:
+    """Pay out to a foreign bank."""
+    raise AssertionError("was not authorized")
 
 
 TOOLS: dict[Effect, Tool] = {"read": get_account, "simulate": plan_payout, "write": PAY}
@@ -73,13 +88,6 @@ async def test_only_the_authorized_one_of_several_tools_can_be_run(
     open_office: OpenOffice,
 ) -> None:
     """A step may propose from two write tools; the other one has no grant."""
-    from tests.ledger import Pay, account_facts
-
-    @tool(effect="write", recovery="manual", target="Account.account", facts=account_facts)
-    async def pay_abroad(args: Pay, call: ToolCall) -> str:
-        """Pay out to a foreign bank."""
-        raise AssertionError("was not authorized")
-
     reasoning = Reasoning(rule=pay_once, proposes=[PAY, pay_abroad])
     office = await open_office(step={"reasoning": reasoning})
     record = await office.flow()

@@ -10,6 +10,7 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
+from agent_runtime.action import action_digest
 from agent_runtime.tool import Grant, Resources, Tool, ToolCall
 from tools.shop import Shop
 
@@ -158,7 +159,10 @@ class Desk:
     async def run(self, tool: Tool, arguments: dict[str, Any], key: str | None = None) -> Any:
         """Run a tool, with a grant where it writes."""
         call = self.call(key)
-        grant = Grant._issue("sha256:0", call.key) if tool.effect == "write" else None
+        grant = None
+        if tool.effect == "write":
+            named = action_digest(call.tenant, tool.exact(tool.parse(arguments)))
+            grant = Grant._issue(named, call.key)
         return await tool(tool.parse(arguments), call, grant=grant)
 
     async def check(self, tool: Tool, arguments: dict[str, Any]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 import stat
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -157,8 +158,17 @@ async def test_a_failed_change_keeps_nothing(open_desk: OpenDesk) -> None:
         raise RuntimeError
 
     with pytest.raises(RuntimeError):
-        await desk.shop.once("once", "tool", change)
+        await desk.shop.once(desk.call("once"), "tool", "#1", change)
     assert await desk.balance() == 50.0
+
+
+async def test_a_change_decided_on_an_older_version_is_refused(open_desk: OpenDesk) -> None:
+    """A call that names the version it was decided on is refused once the order has changed."""
+    desk = await open_desk(make_order())
+    decided_on = replace(desk.call("once"), facts={"version": 1})
+    await desk.shop.amend("#1", {"note": "changed by somebody else"})
+    with pytest.raises(ToolRefused, match="version was 1, is 2"):
+        await desk.shop.once(decided_on, "tool", "#1", lambda _: {})
 
 
 async def test_changes_survive_a_restart(tmp_path: Path) -> None:

@@ -70,11 +70,10 @@ async def test_missing_and_silent_usage_differ(open_desk: OpenDesk) -> None:
         await desk.run(get_usage, {"order_id": "order-1"})
 
 
-@pytest.mark.parametrize("flag", ["flagged", "fraud_flag"])
-async def test_an_account_tells_flag_and_exceptions(open_desk: OpenDesk, flag: str) -> None:
-    """The flag is read by either name; without exceptions the line says none."""
+async def test_an_account_tells_flag_and_exceptions(open_desk: OpenDesk) -> None:
+    """The account's passage tells the flag and each exception, or none."""
     granted = ["late in May", "twice"]
-    bo = make_user("bo", manual_exceptions=granted, **{flag: True})
+    bo = make_user("bo", manual_exceptions=granted, flagged=True)
     desk = await open_desk(users={"ada": make_user(), "bo": bo})
     shown = await desk.run(get_account, {"customer": "bo"})
     assert shown.text.endswith("Fraud flag: yes\nManual exceptions: late in May; twice")

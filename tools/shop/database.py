@@ -15,7 +15,8 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from sqlite_utils import Database
 from sqlite_utils.db import Table
 
-from agent_runtime.errors import InvalidInput, StoreError, ToolUnavailable
+from agent_runtime.errors import InvalidInput, StoreError, ToolRefused, ToolUnavailable
+from agent_runtime.tool import ToolCall
 from tools.shop.session import Record, Session, encode, fold_balances, split_balances
 
 SCHEMA_VERSION = 1
@@ -120,18 +121,24 @@ class Shop:
         async with self._transaction("BEGIN IMMEDIATE") as session:
             yield session
 
-    async def once(self, key: str, tool: str, change: Callable[[Session], Record]) -> Record:
-        """Make a change under an idempotency key and return its result (plain JSON).
+    async def once(
+        self, call: ToolCall, tool: str, order_id: str, change: Callable[[Session], Record]
+    ) -> Record:
+        """Make a change under the call's idempotency key and return its result (plain JSON).
+
+        Where the call was decided on a version of the order, another version refuses it: nothing
+        can slip in between the runtime's last look and the change.
 
         Change and ledger entry commit together: the same key again returns the recorded result
         and changes nothing. Raises what `change` raises, and then nothing is recorded.
         """
         async with self.changing() as session:
-            earlier = session.recorded(key, tool)
+            earlier = session.recorded(call.key, tool)
             if earlier is not None:
                 return earlier
+            _expect_version(session, order_id, call.facts.get("version"))
             result = change(session)
-            session.record_call(key, tool, result)
+            session.record_call(call.key, tool, result)
             return result
 
     async def load(self, document: Mapping[str, Any]) -> None:
@@ -190,6 +197,15 @@ class Shop:
             finally:
                 if self._connection.in_transaction:
                     self._connection.execute("ROLLBACK")
+
+
+def _expect_version(session: Session, order_id: str, decided_on: int | None) -> None:
+    """Refuse when the order is no longer the one that was decided on."""
+    if decided_on is None:
+        return
+    present = session.order(order_id).version
+    if present != decided_on:
+        raise ToolRefused(f"Order changed: version was {decided_on}, is {present}")
 
 
 def _connect(path: Path) -> sqlite3.Connection:

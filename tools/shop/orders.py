@@ -41,7 +41,9 @@ async def cancel_pending_order(args: CancelOrder, call: ToolCall) -> dict[str, A
 
     The reason is "no longer needed" or "ordered by mistake". Gives the order after the change.
     """
-    return await call.get(Shop).once(call.key, "cancel_pending_order", lambda s: _cancel(s, args))
+    return await call.get(Shop).once(
+        call, "cancel_pending_order", args.order_id, lambda s: _cancel(s, args)
+    )
 
 
 @tool(
@@ -58,7 +60,7 @@ async def return_delivered_order_items(args: ReturnItems, call: ToolCall) -> dic
     Gives the order after the change.
     """
     return await call.get(Shop).once(
-        call.key, "return_delivered_order_items", lambda s: _return(s, args)
+        call, "return_delivered_order_items", args.order_id, lambda s: _return(s, args)
     )
 
 
@@ -76,7 +78,7 @@ async def exchange_delivered_order_items(args: ReplaceItems, call: ToolCall) -> 
     The payment method pays or receives the price difference. Gives the order after the change.
     """
     return await call.get(Shop).once(
-        call.key, "exchange_delivered_order_items", lambda s: _exchange(s, args)
+        call, "exchange_delivered_order_items", args.order_id, lambda s: _exchange(s, args)
     )
 
 
@@ -94,7 +96,7 @@ async def modify_pending_order_items(args: ReplaceItems, call: ToolCall) -> dict
     The payment method pays or receives the price difference. Gives the order after the change.
     """
     return await call.get(Shop).once(
-        call.key, "modify_pending_order_items", lambda s: _replace(s, args)
+        call, "modify_pending_order_items", args.order_id, lambda s: _replace(s, args)
     )
 
 
@@ -111,7 +113,7 @@ async def modify_pending_order_payment(args: ChangePayment, call: ToolCall) -> d
     Gives the order after the change.
     """
     return await call.get(Shop).once(
-        call.key, "modify_pending_order_payment", lambda s: _repay(s, args)
+        call, "modify_pending_order_payment", args.order_id, lambda s: _repay(s, args)
     )
 
 

@@ -1,8 +1,8 @@
 """The tools of the refund desk: what it reads about a case, and the refund itself.
 
 Orders here may carry more than the benchmark's: `purchase_date` (ISO date), `credits_used`
-(int) and `kind` ("goods", when left out, or "credits"); users may carry `flagged` or
-`fraud_flag` (bool, one meaning) and `manual_exceptions` (list of texts).
+(int) and `kind` ("goods", when left out, or "credits"); users may carry `flagged` (bool)
+and `manual_exceptions` (list of texts).
 """
 
 from __future__ import annotations
@@ -196,13 +196,15 @@ async def approve_refund(args: ApproveRefund, call: ToolCall) -> Refund:
 
     Without an amount, all that is left of it is refunded. A gift card is credited at once.
     """
-    result = await call.get(Shop).once(call.key, "approve_refund", lambda s: _refund(s, args))
+    result = await call.get(Shop).once(
+        call, "approve_refund", args.order_id, lambda s: _refund(s, args)
+    )
     return Refund.model_validate(result)
 
 
 def is_flagged(user: Record) -> bool:
-    """Whether the customer is under suspicion of fraud, by either name of the flag."""
-    return bool(user.get("flagged")) or bool(user.get("fraud_flag"))
+    """Whether the customer is under suspicion of fraud."""
+    return bool(user.get("flagged"))
 
 
 def booked(order: Record, kind: str) -> Decimal:
