@@ -4,6 +4,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 TESTS ?= tests
+RETAIL ?= ../shared/data/tau2-retail
+SOAK ?= tests/rules tests/store
+ROUNDS ?= 20
 
 .PHONY: demo test check format bench serve soak clean lock
 .DEFAULT_GOAL := demo
@@ -27,6 +30,15 @@ check: $(READY) ## format, lint, types, import contracts
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
+
+bench: $(READY) ## the real tasks of the retail benchmark; needs its data
+	@test -d $(RETAIL) || { echo "No benchmark data in $(RETAIL); name its folder: make bench RETAIL=DIR"; exit 2; }
+	@$(BIN)/python -m benchmarks.retail --data $(RETAIL) --tasks $(RETAIL)/tasks_train.json
+	@$(BIN)/python -m benchmarks.retail --data $(RETAIL) --tasks $(RETAIL)/tasks_train.json --approver deny
+	@$(BIN)/python -m benchmarks.retail --data $(RETAIL) --tasks $(RETAIL)/tasks_train.json --adversarial $(RETAIL)/proposals_adversarial.json
+
+soak: $(READY) ## crash, race and ownership tests again and again
+	@for round in $$(seq $(ROUNDS)); do echo "round $$round of $(ROUNDS)"; $(BIN)/pytest -x $(SOAK) || exit 1; done
 
 format: $(READY)
 	@$(BIN)/ruff format .

@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Any
 os.environ["LANGGRAPH_STRICT_MSGPACK"] = "true"
 
 if TYPE_CHECKING:
-    from agent_runtime.brief import Brief
+    from agent_runtime.action import ProposedAction
+    from agent_runtime.brief import Brief, LookUp
     from agent_runtime.envelope import Envelope
     from agent_runtime.errors import ToolRefused, ToolUnavailable
     from agent_runtime.evidence import Evidence, Passage
@@ -31,8 +32,10 @@ __all__ = [
     "Edge",
     "Envelope",
     "Evidence",
+    "LookUp",
     "Passage",
     "Probe",
+    "ProposedAction",
     "Reasoning",
     "Step",
     "ToolCall",
@@ -45,7 +48,9 @@ __all__ = [
 ]
 
 _HOMES = {
+    "ProposedAction": "action",
     "Brief": "brief",
+    "LookUp": "brief",
     "Envelope": "envelope",
     "ToolRefused": "errors",
     "ToolUnavailable": "errors",

@@ -5,12 +5,13 @@ from __future__ import annotations
 import importlib
 import pkgutil
 import sys
+import traceback
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
 
-from agent_runtime.errors import NotFound, SettingsError, WorkflowError
+from agent_runtime.errors import AgentRuntimeError, NotFound, SettingsError, WorkflowError
 from agent_runtime.policy import PolicySet, load_policy
 from agent_runtime.tool import Resource, Tool
 from agent_runtime.workflow import Workflow
@@ -89,11 +90,38 @@ def proposals(workflows: Iterable[Workflow]) -> dict[str, set[str]]:
 
 
 def _workflow(name: str) -> Workflow:
-    module = importlib.import_module(f"graphs.{name}.workflow")
+    module = _import(f"graphs.{name}.workflow")
     workflow = getattr(module, "workflow", None)
     if not isinstance(workflow, Workflow):
         raise WorkflowError(f"graphs/{name}/workflow.py defines no `workflow = Workflow(…)`.")
     return workflow
+
+
+def _import(name: str) -> ModuleType:
+    """An author's module; raises WorkflowError that names file and line of what is wrong in it."""
+    try:
+        return importlib.import_module(name)
+    except AgentRuntimeError:
+        raise
+    except Exception as error:
+        remedy = "Correct that line."
+        if isinstance(error, ModuleNotFoundError) and not str(error.name).startswith(
+            ("graphs", "tools")
+        ):
+            remedy = f"Install {error.name} beside agent-runtime, or correct the import."
+        raise WorkflowError(
+            f"{_place(error)}: {type(error).__name__}: {error}", remedy=remedy
+        ) from error
+
+
+def _place(error: Exception) -> str:
+    """Where an author's module went wrong: the innermost line that is no library's."""
+    if isinstance(error, SyntaxError):
+        return f"{error.filename}:{error.lineno}"
+    frames = traceback.extract_tb(error.__traceback__)
+    libraries = ("importlib", "site-packages")
+    own = [f for f in frames if not any(library in f.filename for library in libraries)]
+    return f"{own[-1].filename}:{own[-1].lineno}"
 
 
 def _read_prompts(folder: Path) -> dict[str, str]:
@@ -115,9 +143,9 @@ def _check_prompts(workflow: Workflow, prompts: Mapping[str, str]) -> None:
 def _resources(folder: Path) -> tuple[Resource, ...]:
     if not (folder / "tools").is_dir():
         return ()
-    package = importlib.import_module("tools")
+    package = _import("tools")
     names = [info.name for info in pkgutil.iter_modules(package.__path__, "tools.")]
-    modules: list[ModuleType] = [importlib.import_module(name) for name in names]
+    modules = [_import(name) for name in names]
     found = {
         value.kind: value
         for module in modules

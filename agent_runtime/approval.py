@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, StringConstraints
 from agent_runtime.action import Action
 from agent_runtime.errors import AlreadyDecided, Conflict, InvalidInput, StaleQuestion
 from agent_runtime.signal import Signals
-from agent_runtime.verdict import Operator, Slot
+from agent_runtime.verdict import Operator, Slot, Verdict
 
 ApprovalStatus = Literal[
     "requested",
@@ -69,7 +69,8 @@ class Approval(BaseModel):
 
     `digest` is the approval digest; `action_digest` names the action alone. `facts` are plain
     JSON as read at the gate. `escalate`: who is asked when the deadline passes; empty: it
-    expires. `closed_by`: who or what brought the final status.
+    expires. `demanded` are the people that policy named, where escalation has put the question
+    to others. `closed_by`: who or what brought the final status.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -93,6 +94,7 @@ class Approval(BaseModel):
     reasons: tuple[str, ...]
     slots: tuple[Slot, ...]
     escalate: tuple[Slot, ...]
+    demanded: tuple[Slot, ...] | None = None
     deadline: datetime
     interrupt_id: str | None = None
     replaced_by: str | None = None
@@ -107,6 +109,12 @@ class Approval(BaseModel):
         """The computed amount among the facts, if there is one."""
         amount = self.facts.get("amount")
         return None if amount is None else Decimal(str(amount))
+
+    @property
+    def verdict(self) -> Verdict:
+        """The gate's answer that led to this question."""
+        slots = self.slots if self.demanded is None else self.demanded
+        return Verdict(kind="needs_approval", rules=self.rules, slots=slots)
 
     def yes(self) -> list[Decision]:
         """The answers that count towards the quorum."""

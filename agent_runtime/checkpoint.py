@@ -14,7 +14,6 @@ from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
 from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
 
 from agent_runtime.store import Store
-from agent_runtime.store.database import BUSY_MS
 
 
 class FencedSaver(AsyncSqliteSaver):
@@ -56,7 +55,7 @@ class FencedSaver(AsyncSqliteSaver):
 async def open_saver(path: Path, store: Store) -> AsyncIterator[FencedSaver]:
     """The saver on the store's own file."""
     async with aiosqlite.connect(path) as connection:
-        await connection.execute(f"PRAGMA busy_timeout = {BUSY_MS}")
+        await connection.execute(f"PRAGMA busy_timeout = {int(store.busy_timeout * 1000)}")
         await connection.execute("PRAGMA synchronous = FULL")
         saver = FencedSaver(connection, store)
         await saver.setup()

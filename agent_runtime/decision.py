@@ -19,7 +19,7 @@ from agent_runtime.approval import (
     missing_slots,
 )
 from agent_runtime.envelope import validate_envelope
-from agent_runtime.errors import Conflict, InvalidInput, NotPermitted, PolicyError
+from agent_runtime.errors import Conflict, InvalidInput, NotPermitted, PolicyError, StaleQuestion
 from agent_runtime.nodes.gate import question
 from agent_runtime.nodes.judge import Impossible, Judgement, Subject, judge
 from agent_runtime.policy import PolicySet
@@ -106,8 +106,11 @@ class Desk:
         return policy.counts(operator, put, [decision.operator for decision in asked.yes()])
 
     def question(self, asked: Approval, run: Run) -> tuple[PolicySet, Question]:
-        """The stored question as policy is asked it, and the policy set in force."""
-        step = self._in.app.workflow(run.workflow).step(asked.step)
+        """The stored question as policy is asked it, and the policy set in force.
+
+        Raises StaleQuestion when it was asked under another contract than the present code's.
+        """
+        step = self._step(asked)
         tool = step.tool("action", asked.action.tool)
         policy = self._in.app.policies.get(asked.policy)
         if policy is None or tool.facts_model is None:
@@ -120,6 +123,16 @@ class Desk:
             run=self._in.segment(run).facts(step),
         )
         return policy, put
+
+    def _step(self, asked: Approval) -> Step:
+        workflow = self._in.app.workflows.get(asked.workflow)
+        same = [] if workflow is None else [s for s in workflow.steps if s.name == asked.step]
+        if not same or same[0].contract != asked.contract:
+            raise StaleQuestion(
+                f"Approval {asked.id} was asked by another version of step {asked.step!r}.",
+                remedy="Deploy the version that asked, or cancel the run and start anew.",
+            )
+        return same[0]
 
     async def _judge_edit(self, asked: Approval, operator: Operator, answer: Answer) -> Edited:
         """Put the edited action through the gate's own questions before anyone may approve it."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import getpass
+import os
+import pwd
 import stat
 import tomllib
 from pathlib import Path
@@ -13,6 +14,7 @@ from agent_runtime.errors import NotFound, SettingsError
 from agent_runtime.verdict import Operator
 
 FILE = "operators.toml"
+_EXAMPLE = 'Each person reads: [operators.NAME], then roles = ["support_lead"].'
 
 
 class _Person(BaseModel):
@@ -31,11 +33,19 @@ class _People(BaseModel):
 def provide_operators(data: Path, template: Path) -> None:
     """Copy a project's list of people into the data folder, mode 0600, unless there is one."""
     target = data / FILE
-    if target.exists() or not template.is_file():
+    if target.exists() or not template.is_file() or not data.is_dir():
         return
-    data.mkdir(parents=True, exist_ok=True)
-    target.touch(mode=0o600)
-    target.write_text(template.read_text())
+    draft = target.with_suffix(f".{os.getpid()}")
+    try:
+        text = template.read_bytes()
+        draft.touch(mode=0o600)
+        draft.write_bytes(text)
+        draft.replace(target)  # all or nothing: a list cut short would lock people out
+    except OSError as error:
+        raise SettingsError(
+            f"{target} cannot be made from {template}: {error.strerror}.",
+            remedy="Make the data folder writable, or write the list yourself.",
+        ) from error
 
 
 def load_operators(data: Path) -> dict[str, Operator]:
@@ -44,7 +54,7 @@ def load_operators(data: Path) -> dict[str, Operator]:
     if not path.is_file():
         raise SettingsError(
             f"There is no {path}: nobody can be chosen with --as.",
-            remedy='Write it: [operators.NAME] with roles = ["…"], and chmod 600.',
+            remedy=f"Write it, then chmod 600. {_EXAMPLE}",
         )
     if stat.S_IMODE(path.stat().st_mode) & 0o077:
         raise SettingsError(
@@ -52,9 +62,11 @@ def load_operators(data: Path) -> dict[str, Operator]:
             remedy=f"chmod 600 {path}",
         )
     try:
-        people = _People.model_validate(tomllib.loads(path.read_text()))
-    except (tomllib.TOMLDecodeError, ValidationError) as error:
-        raise SettingsError(f"{path} cannot be read: {error}.") from error
+        people = _People.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
+    except (OSError, ValueError) as error:
+        raise SettingsError(
+            f"{path} cannot be used: {_problem(error)}.", remedy=_EXAMPLE
+        ) from error
     return {
         name: Operator(name=name, roles=person.roles, tenant=person.tenant)
         for name, person in people.operators.items()
@@ -65,10 +77,27 @@ def choose_operator(data: Path, name: str) -> Operator:
     """The person of that name; raises NotFound that lists the others."""
     people = load_operators(data)
     if name not in people:
-        raise NotFound("operator", name, remedy=f"Known: {', '.join(sorted(people))}.")
+        raise NotFound("operator", name, remedy=f"Known: {', '.join(sorted(people)) or 'nobody'}.")
     return people[name]
 
 
 def channel(name: str) -> str:
-    """How a local decision reached us: the machine's user, and who they chose to be."""
-    return f"cli:{getpass.getuser()} as {name}"
+    """How a local decision reached us: the machine's user, and who they chose to be.
+
+    The user is asked of the system: the environment's $USER says what its owner likes.
+    """
+    try:
+        user = pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:  # containers run under ids that have no name
+        user = str(os.getuid())
+    return f"cli:{user} as {name}"
+
+
+def _problem(error: OSError | ValueError) -> str:
+    """One line; pydantic's and the decoder's own messages are several or quote the text."""
+    if isinstance(error, ValidationError):
+        first = error.errors(include_url=False)[0]
+        return f"{'.'.join(str(part) for part in first['loc'])}: {first['msg']}"
+    if isinstance(error, UnicodeDecodeError):
+        return "it is not UTF-8 text"
+    return getattr(error, "strerror", None) or str(error)

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from functools import partial
 
 from agent_runtime.approval import Approval, ApprovalStatus
 from agent_runtime.decision import Desk, close_question
+from agent_runtime.errors import StaleQuestion
 from agent_runtime.policy import tightened
 from agent_runtime.run import new_id
 from agent_runtime.store import Session
-from agent_runtime.verdict import Verdict
 from agent_runtime.worker import Installation
 
 
@@ -34,7 +35,14 @@ class Pending:
     async def review(self, tenant: str) -> list[Approval]:
         """Hold open questions against the policy in force: stricter re-asks, forbid withdraws."""
         found = self._in.store.read(tenant).approvals.find(["open"])
-        return [await self._review(tenant, asked) for asked in found if self._is_outdated(asked)]
+        changed = []
+        for asked in found:
+            # What another version of a step has asked is that version's to review; nobody can
+            # answer it here, and it keeps no other question waiting.
+            with suppress(StaleQuestion):
+                if self._is_outdated(asked):
+                    changed.append(await self._review(tenant, asked))
+        return changed
 
     async def review_one(self, tenant: str, approval_id: str) -> None:
         """The same for one question, before it is answered."""
@@ -50,7 +58,7 @@ class Pending:
         run = self._in.store.read(tenant).runs.get(asked.run_id)
         policy, put = self._desk.question(asked, run)
         now = policy.judge(put)
-        before = Verdict(kind="needs_approval", rules=asked.rules, slots=asked.slots)
+        before = asked.verdict
 
         def apply(session: Session) -> Approval:
             fresh = session.approvals.get(asked.id)
@@ -61,7 +69,7 @@ class Pending:
                 return close_question(session, fresh, "withdrawn", f"policy: {rules}")
             if tightened(before, now) != before:
                 changes = {"slots": now.slots, "rules": now.rules, "reasons": now.reasons}
-                version = {"policy_version": policy.digest}
+                version = {"policy_version": policy.digest, "demanded": None}
                 return _ask_again(session, fresh, "voided", "policy", **changes, **version)
             return session.approvals.update(asked.id, policy_version=policy.digest)
 
@@ -74,7 +82,7 @@ def _expire(approval_id: str, session: Session) -> Approval:
         return fresh
     if not fresh.escalate:
         return close_question(session, fresh, "expired", "its deadline")
-    changes = {"slots": fresh.escalate, "escalate": ()}
+    changes = {"slots": fresh.escalate, "escalate": (), "demanded": fresh.slots}
     deadline = session.now + (fresh.deadline - fresh.created_at)
     return _ask_again(session, fresh, "escalated", "its deadline", **changes, deadline=deadline)
 

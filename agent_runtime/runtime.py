@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any, Literal, assert_never
 
@@ -14,13 +14,13 @@ from agent_runtime.approval import Answer, Approval
 from agent_runtime.checkpoint import open_saver
 from agent_runtime.clock import Clock, SystemClock
 from agent_runtime.decision import Desk
-from agent_runtime.errors import Conflict, InvalidInput, StoreError
+from agent_runtime.errors import Conflict, InvalidInput, LostOwnership, StoreError
 from agent_runtime.event import Head, Verification
 from agent_runtime.evidence import Document
 from agent_runtime.graph import compile_graph
 from agent_runtime.models.model import Model
 from agent_runtime.pending import Pending
-from agent_runtime.run import ENDS, Run, new_id
+from agent_runtime.run import ENDS, Run, RunState, new_id
 from agent_runtime.settings import Settings, load_settings
 from agent_runtime.store import Session, Store
 from agent_runtime.telemetry import Telemetry
@@ -33,6 +33,12 @@ from agent_runtime.workflow import Workflow
 Settlement = Literal["happened", "did_not_happen", "retry"]
 
 DATABASE = "runtime.db"
+RESUME_INSTEAD: dict[RunState, str] = {
+    "paused": "Answer its approval: agent-runtime approvals list",
+    "outcome_unknown": "Look in the outside system, then: agent-runtime runs settle",
+}
+"""What to do about a run that waits, but not for being resumed."""
+
 MAX_INPUT = 256_000
 """Characters of a run's input as JSON, at most; documents are handed in beside it."""
 
@@ -70,7 +76,7 @@ class Runtime:
         clock = clock or SystemClock()
         _prepare_folder(data, create=create)
         async with AsyncExitStack() as stack:
-            store = Store(data / DATABASE, clock)
+            store = Store(data / DATABASE, clock, busy_timeout=settings.busy_timeout)
             stack.callback(store.close)
             saver = await stack.enter_async_context(open_saver(store.path, store))
             opened = {resource.kind: await resource.open(data) for resource in app.resources}
@@ -141,8 +147,13 @@ class Runtime:
         await self._pending.expire(tenant)
         await self._pending.review(tenant)
         found = self.store.read(tenant).runs.find(["queued", "running"])
-        ready = [run for run in found if self._worker.may_claim(run)]
-        return [await self.drive(run.id, tenant) for run in ready]
+        driven = []
+        for run in found:
+            # Another worker may be faster; what it took is its own from there on.
+            with suppress(Conflict, LostOwnership):
+                if self._worker.may_claim(run):
+                    driven.append(await self.drive(run.id, tenant))
+        return driven
 
     async def decide(self, approval_id: str, operator: Operator, answer: Answer) -> Approval:
         """Record one person's answer; see `Desk.decide`. Driving the run is a step of its own."""
@@ -164,7 +175,7 @@ class Runtime:
             if run.state in ("queued", "running"):
                 return run
             if run.state not in ("needs_attention", "version_mismatch"):
-                remedy = "Answer its approval." if run.state == "paused" else ""
+                remedy = RESUME_INSTEAD.get(run.state, "")
                 raise Conflict(
                     f"Run {run_id} is {run.state}; there is nothing to resume.", remedy=remedy
                 )

@@ -12,7 +12,8 @@ class Settings(BaseSettings):
     """`AGENT_RUNTIME_…` variables, and the two that OpenAI's own clients read.
 
     With neither `openai_api_key` nor `openai_base_url`, the offline model answers.
-    Times are in seconds.
+    Times are in seconds; `busy_timeout` is how long another program's lock on the database is
+    waited for.
     """
 
     model_config = SettingsConfigDict(env_prefix="AGENT_RUNTIME_", frozen=True)
@@ -22,6 +23,7 @@ class Settings(BaseSettings):
     openai_base_url: str | None = Field(default=None, validation_alias="OPENAI_BASE_URL")
     model_timeout: float = Field(default=60.0, gt=0)
     lease: float = Field(default=30.0, gt=0)
+    busy_timeout: float = Field(default=30.0, ge=0)
     log_level: str = "WARNING"
 
     @property

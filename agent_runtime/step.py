@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Literal
 
 from agent_runtime.action import digest
@@ -72,7 +73,7 @@ class Step:
     max_rechecks: int = 2
     max_rounds: int = 3
 
-    @property
+    @cached_property
     def scopes(self) -> dict[Node, dict[str, Tool]]:
         """The exact set of tools that each node may call, by name."""
         held: dict[Node, Sequence[Tool]] = {
@@ -96,14 +97,14 @@ class Step:
         budget = self.context.token_budget
         return budget - budget // 4 if self.reasoning.tools else budget
 
-    @property
+    @cached_property
     def contract(self) -> str:
         """Digest of what a parked run of this step depends on: tools and their schemas.
 
         Prompts, thresholds and policies are outside it: a corrected typo strands nobody.
         """
         tools = {
-            f"{node}.{name}": [tool.effect, tool.recovery, tool.arguments.model_json_schema()]
+            f"{node}.{name}": [tool.effect, tool.recovery, tool.schema]
             for node, scope in self.scopes.items()
             for name, tool in scope.items()
         }
@@ -111,6 +112,13 @@ class Step:
 
     def check(self) -> None:
         """Hold the step against the rubric; raises WorkflowError that names tool and rule."""
+        for held in (self.context.tools, self.reasoning.tools, self.reasoning.proposes):
+            for tool in held:
+                if not isinstance(tool, Tool):
+                    raise WorkflowError(
+                        f"Step {self.name!r}: {tool!r} is no declared tool.",
+                        remedy="Declare it with @tool, or adopt it with a declared effect.",
+                    )
         for node, scope in self.scopes.items():
             for tool in scope.values():
                 if tool.effect not in RUBRIC[node]:

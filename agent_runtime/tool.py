@@ -12,8 +12,9 @@ import inspect
 import re
 import typing
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal, TypeVar, cast
 
@@ -167,6 +168,11 @@ class Tool:
     fresh_for: timedelta | None = None
     bindings: tuple[tuple[str, str], ...] = ()
 
+    @cached_property
+    def schema(self) -> dict[str, Any]:
+        """The JSON Schema of its arguments."""
+        return self.arguments.model_json_schema()
+
     async def __call__(self, args: BaseModel, call: ToolCall, *, grant: Grant | None = None) -> Any:
         """Run the tool; a write needs the grant for this very call, else `Ungated`.
 
@@ -182,7 +188,21 @@ class Tool:
         """What the system of record says about the call's target now."""
         if self.facts is None:
             raise ToolDeclarationError(f"{self.name} has no facts reader.")
-        return cast("BaseModel", await self._timed(self.facts, args, call))
+        facts = await self._timed(self.facts, args, call)
+        if self.facts_model is None or not isinstance(facts, self.facts_model):
+            raise ToolUnavailable(f"{self.name}: its facts reader returned no facts.")
+        return facts
+
+    async def ask_probe(self, args: BaseModel, call: ToolCall) -> Probe:
+        """What the outside system says about a call that may have happened; a probe that fails
+        cannot tell."""
+        if self.probe is None:
+            return Probe("unknown")
+        try:
+            answer = await self._timed(self.probe, args, call)
+        except ToolError:
+            return Probe("unknown")
+        return answer if isinstance(answer, Probe) else Probe("unknown")
 
     async def simulate(self, args: BaseModel, call: ToolCall) -> None:
         """Try the declared preconditions; raises ToolRefused when the call is impossible."""
@@ -220,7 +240,7 @@ class Tool:
 
     def with_inputs(self, **bindings: str) -> Tool:
         """The same tool for a context phase: argument name → field of the run's input."""
-        return Tool(**{**self.__dict__, "bindings": tuple(sorted(bindings.items()))})
+        return replace(self, bindings=tuple(sorted(bindings.items())))
 
     async def _timed(self, function: Function, args: BaseModel, call: ToolCall) -> Any:
         try:

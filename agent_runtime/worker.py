@@ -9,6 +9,8 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
+from pathlib import Path
+from traceback import extract_tb
 from typing import Any
 
 from langchain_core.runnables import RunnableConfig
@@ -104,7 +106,7 @@ class Worker:
         try:
             async with self._kept(run):
                 with self._in.telemetry.segment(run) as span:
-                    halt = await self._advance(self._in.segment(run))
+                    halt = await self._advance(run)
                     span.set_attribute("agent_runtime.run.state", halt.state)
         except asyncio.CancelledError:
             await asyncio.shield(self._halt(run, Halt("queued", "The worker was stopped.")))
@@ -126,7 +128,9 @@ class Worker:
 
         def claim(session: Session) -> Run:
             until = session.now + timedelta(seconds=self._in.lease)
-            run = session.runs.claim(run_id, self._name, until, take_over=gone)
+            # Another worker may have found the same owner gone, and be at work already.
+            dead = gone and session.runs.get(run_id).owner == before.owner
+            run = session.runs.claim(run_id, self._name, until, take_over=dead)
             session.events.append("run.claimed", run_id, epoch=run.epoch, owner=self._name)
             return run
 
@@ -153,9 +157,11 @@ class Worker:
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)
 
-    async def _advance(self, segment: Segment) -> Halt:
+    async def _advance(self, run: Run) -> Halt:
+        if run.workflow not in self._graphs:
+            return Halt("version_mismatch", f"This app has no workflow {run.workflow!r} any more.")
         try:
-            return await self._step_graph(segment)
+            return await self._step_graph(self._in.segment(run))
         except LostOwnership:
             raise
         except OutcomeUnknown as error:
@@ -166,7 +172,7 @@ class Worker:
             return Halt("needs_attention", f"{type(error).__name__}: {error}")
         except Exception as error:  # noqa: BLE001 — the graph has returned, so no pause passes here;
             # a fault in an author's code must leave the run where a person finds it.
-            frame = _innermost(error)
+            frame = _culprit(error, self._in.app.folder)
             return Halt("needs_attention", f"{type(error).__name__} in {frame}")
 
     async def _step_graph(self, segment: Segment) -> Halt:
@@ -295,9 +301,9 @@ def _is_gone(owner: str | None) -> bool:
     return False
 
 
-def _innermost(error: Exception) -> str:
-    """Where an unexpected error was raised: file and line, never its text."""
-    trace = error.__traceback__
-    while trace is not None and trace.tb_next is not None:
-        trace = trace.tb_next
-    return "unknown" if trace is None else f"{trace.tb_frame.f_code.co_filename}:{trace.tb_lineno}"
+def _culprit(error: Exception, folder: Path) -> str:
+    """Where an unexpected error left the app's code, else where it was raised: file and line,
+    never its text. A line of the standard library would tell an author nothing."""
+    calls = [f"{call.filename}:{call.lineno}" for call in extract_tb(error.__traceback__)]
+    own = [call for call in calls if call.startswith(f"{folder}{os.sep}")]
+    return own[-1].removeprefix(f"{folder}{os.sep}") if own else (calls or ["unknown"])[-1]

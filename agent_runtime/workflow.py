@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from itertools import pairwise
 
 from pydantic import BaseModel
@@ -56,7 +57,7 @@ class Workflow:
     edges: Sequence[Edge] = field(default_factory=tuple)
     subject: str | None = None
 
-    @property
+    @cached_property
     def version(self) -> str:
         """Twelve hex digits over input schema, step contracts and edges."""
         edges = [[e.source, e.target, sorted(e.on), e.at_most or 0] for e in self.all_edges]
@@ -64,7 +65,7 @@ class Workflow:
         whole = {"input": self.input.model_json_schema(), "steps": contracts, "edges": edges}
         return digest(whole).removeprefix("sha256:")[:12]
 
-    @property
+    @cached_property
     def all_edges(self) -> tuple[Edge, ...]:
         """The declared edges, or the sequence where none are declared."""
         if self.edges:

@@ -74,6 +74,7 @@ class Bank:
     """The outside system: accounts in one file, payouts in another that is only added to."""
 
     def __init__(self, folder: Path) -> None:
+        folder.mkdir(exist_ok=True)
         self._accounts = folder / "accounts.json"
         self._payouts = folder / "payouts.log"
         self._fuse = folder / "fuse"
@@ -106,6 +107,8 @@ class Bank:
                 raise RuntimeError("secret detail of the ledger")
             case "moves on":
                 self.put(account, version=found["version"] + 1)
+            case _:
+                pass
         return {name: value for name, value in found.items() if name != "outage"}
 
     @property
@@ -230,10 +233,9 @@ def proposal(brief: Brief, **changes: Any) -> Envelope:
     account = str(changes.pop("account", brief.input["account"]))
     arguments = {"amount": str(changes.pop("amount", "50.00")), **changes.pop("arguments", {})}
     own = {name: changes.pop(name) for name in ("type", "stated_amount") if name in changes}
-    action = ProposedAction(
-        **{"type": "pay", "target_id": account, "arguments": arguments, **own},
-    )
-    fields = {
+    named: dict[str, Any] = {"type": "pay", "target_id": account, "arguments": arguments}
+    action = ProposedAction(**{**named, **own})
+    fields: dict[str, Any] = {
         "step": brief.step,
         "status": "proposed",
         "confidence": 0.95,
@@ -246,8 +248,8 @@ def proposal(brief: Brief, **changes: Any) -> Envelope:
 
 def done(brief: Brief, **changes: Any) -> Envelope:
     """An envelope that proposes nothing."""
-    fields = {"step": brief.step, "status": "done", "confidence": 0.9, "reason": "Nothing to do."}
-    return Envelope(**{**fields, **changes})
+    fields: dict[str, Any] = {"step": brief.step, "status": "done", "confidence": 0.9}
+    return Envelope(**{**fields, "reason": "Nothing to do.", **changes})
 
 
 def pay_once(brief: Brief) -> Envelope:
@@ -299,9 +301,7 @@ def pay_workflow(pay: Tool, rule: Rule = pay_once, **fields: Any) -> Workflow:
     return Workflow("ledger", PayRequest, [pay_step(pay, rule, **fields)], subject="customer")
 
 
-def make_app(
-    workflow: Workflow, policy: str | None = POLICY, *, tools: Sequence[Tool] = ()
-) -> App:
+def make_app(workflow: Workflow, policy: str | None = POLICY, *, tools: Sequence[Tool] = ()) -> App:
     """An app of one workflow under one policy text; None: it has no policy set at all."""
     held = [*write_tools([workflow]), *tools]
     policies = {} if policy is None else {"ledger": PolicySet.load("ledger", {"p": policy}, held)}

@@ -13,6 +13,7 @@ from agent_runtime.app import App
 from agent_runtime.approval import Answer, Approval, DecisionKind
 from agent_runtime.clock import ManualClock
 from agent_runtime.event import Event
+from agent_runtime.nodes.gate import GateNode
 from agent_runtime.run import Run
 from agent_runtime.runtime import Runtime
 from agent_runtime.segment import Segment
@@ -32,6 +33,9 @@ PEOPLE = {
     "both": Operator(name="both", roles=("finance", "lead")),
     "carl": Operator(name="carl", roles=("clerk",)),
 }
+
+OFFLINE = {"OPENAI_API_KEY": None, "OPENAI_BASE_URL": None}
+"""Settings under which no environment makes a test ask a real model."""
 
 
 @dataclass(frozen=True)
@@ -68,9 +72,7 @@ class Office:
         self.data = data
         self.tenant = "default"
 
-    async def start(
-        self, *, owner: str = "mailroom", key: str | None = None, **fields: Any
-    ) -> Run:
+    async def start(self, *, owner: str = "mailroom", key: str | None = None, **fields: Any) -> Run:
         """Queue a run."""
         trigger = Trigger(kind="event", owner=owner, key=key)
         return await self.runtime.start("ledger", fields, trigger=trigger, tenant=self.tenant)
@@ -136,6 +138,12 @@ class Office:
         )
         return self.runtime._in.segment(claimed)
 
+    async def drive_gate(self, segment: Segment) -> None:
+        """Let a claimed run's gate turn its approval into the right to act, and stop there."""
+        step = segment.workflow.step("pay_out")
+        (approval,) = segment.read().approvals.find(["approved"], run_id=segment.run.id)
+        await GateNode(step)._authorize(segment, approval)
+
     def lapse(self) -> None:
         """Let every lease pass."""
         self.clock.move(timedelta(minutes=5))
@@ -147,10 +155,9 @@ async def opened(
 ) -> AsyncIterator[Office]:
     """Open an office; the account a1 is there already."""
     clock = clock or ManualClock(NOON)
-    data.mkdir(exist_ok=True)
     bank = Bank(data)
     if not bank.accounts:
         bank.put("a1")
-    options.setdefault("settings", Settings(OPENAI_API_KEY=None, OPENAI_BASE_URL=None))
+    options.setdefault("settings", Settings.model_validate(OFFLINE))
     async with Runtime.open(app, data, clock=clock, **options) as runtime:
         yield Office(runtime, clock, bank, data)

@@ -10,6 +10,7 @@ import asyncio
 import multiprocessing
 from collections.abc import Coroutine
 from datetime import timedelta
+from functools import partial
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ from typing import Any
 from agent_runtime.approval import Answer, DecisionKind
 from agent_runtime.clock import SystemClock
 from agent_runtime.errors import AgentRuntimeError, AlreadyDecided
-from agent_runtime.store import Store
+from agent_runtime.store import Session, Store
 from agent_runtime.tool import Recovery
 from tests.ledger import make_app, make_pay, pay_workflow
 from tests.office import PEOPLE, Office, opened
@@ -90,14 +91,14 @@ def append_child(path: Path, tenant: str, count: int, barrier: Any) -> None:
     async def work() -> None:
         barrier.wait(PATIENCE)
         store = Store(path, SystemClock())
-        writes = [
-            store.write(tenant, lambda s, n=n: s.events.append("tool.called", None, n=n))
-            for n in range(count)
-        ]
-        await asyncio.gather(*writes)
+        await asyncio.gather(*(store.write(tenant, partial(_append, n)) for n in range(count)))
         store.close()
 
     asyncio.run(work())
+
+
+def _append(number: int, session: Session) -> None:
+    session.events.append("tool.called", None, n=number)
 
 
 def _in_office(folder: Path, recovery: Recovery, work: Any) -> None:

@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
-import json
+import io
 import sys
+from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from agent_runtime.errors import AgentRuntimeError, InvalidInput
+from agent_runtime.cli.faults import run_to_end
+from agent_runtime.cli.reading import read_arguments, read_input
+from agent_runtime.errors import SettingsError
+
+if TYPE_CHECKING:
+    from agent_runtime.cli.opening import Place
+    from agent_runtime.cli.screen import Screen
+
+JSON = "--json"
 
 app = typer.Typer(
     name="agent-runtime",
@@ -17,12 +26,13 @@ app = typer.Typer(
     no_args_is_help=True,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
+    add_completion=False,
 )
-runs = typer.Typer(no_args_is_help=True, help="See, resume and cancel runs.")
+runs = typer.Typer(no_args_is_help=True, help="See, resume, cancel and settle runs.")
 approvals = typer.Typer(no_args_is_help=True, help="See and answer what people are asked.")
 events = typer.Typer(no_args_is_help=True, help="Read and verify the history.")
-workflows = typer.Typer(no_args_is_help=True, help="See the workflows of the app.")
-policies = typer.Typer(no_args_is_help=True, help="Check the policies of the app.")
+workflows = typer.Typer(no_args_is_help=True, help="See the workflows of the project.")
+policies = typer.Typer(no_args_is_help=True, help="Check the policies of the project.")
 schema = typer.Typer(no_args_is_help=True, help="Print JSON Schemas.")
 for name, group in {
     "runs": runs,
@@ -34,6 +44,24 @@ for name, group in {
 }.items():
     app.add_typer(group, name=name)
 
+
+class Kind(StrEnum):
+    """What a person may answer."""
+
+    APPROVE = "approve"
+    EDIT = "edit"
+    REJECT = "reject"
+    RESPOND = "respond"
+
+
+class How(StrEnum):
+    """What became of a lost call."""
+
+    HAPPENED = "happened"
+    DID_NOT_HAPPEN = "did-not-happen"
+    RETRY = "retry"
+
+
 AppFolder = Annotated[
     Path, typer.Option("--app", envvar="AGENT_RUNTIME_APP", help="Project folder with graphs/.")
 ]
@@ -41,38 +69,44 @@ DataFolder = Annotated[
     Path | None,
     typer.Option("--data", envvar="AGENT_RUNTIME_DATA", help="Data folder; default: APP/data."),
 ]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
+AsJson = Annotated[bool, typer.Option(JSON, help="Print JSON for programs.")]
 As = Annotated[str, typer.Option("--as", help="Who you are: a name in operators.toml.")]
+Why = Annotated[str, typer.Option("--reason", help="Why; recorded.")]
+RunId = Annotated[str, typer.Argument(help="Id of the run.", metavar="RUN")]
+ApprovalId = Annotated[str, typer.Argument(help="Id of the approval.", metavar="APPROVAL")]
+Name = Annotated[str, typer.Argument(help="Name of the workflow.", metavar="WORKFLOW")]
 HERE = Path()
 
 
 @app.command()
-def demo(folder: AppFolder = HERE, data: DataFolder = None, as_json: AsJson = False) -> None:
+def demo(folder: AppFolder = HERE, data: DataFolder = None, as_json: AsJson = False) -> int:
     """Run the sample requests start to end on a fresh data folder."""
-    if not as_json:
-        _say("agent-runtime demo: sample refund requests, prepared, gated, decided, executed")
+    _hello("demo: sample requests, prepared, gated, decided, executed", as_json=as_json)
+    place, screen = _open(folder, data, as_json=as_json)
     from agent_runtime.cli.demo import run_demo
 
-    raise typer.Exit(run_demo(folder, data or folder / "data", as_json=as_json))
+    return run_demo(place, screen)
 
 
 @app.command()
 def run(
-    workflow: Annotated[str, typer.Argument(help="Name of the workflow.")],
+    workflow: Name,
     input_file: Annotated[Path, typer.Option("--input", help="JSON file; - for standard input.")],
     key: Annotated[str | None, typer.Option(help="Idempotency key: the same key, one run.")] = None,
-    started_by: Annotated[str, typer.Option("--trigger", help="Owner of the run.")] = "cli",
+    started_by: Annotated[
+        str, typer.Option("--trigger", help="Who started it; they may not approve in it.")
+    ] = "cli",
     folder: AppFolder = HERE,
     data: DataFolder = None,
     as_json: AsJson = False,
 ) -> None:
     """Start a run and drive it to its first pause or its end."""
-    if not as_json:
-        _say(f"agent-runtime run {workflow}")
-    inputs = _read_json(input_file)
-    from agent_runtime.cli import commands
+    _hello(f"run {workflow}", as_json=as_json)
+    inputs = read_input(input_file)
+    place, screen = _open(folder, data, as_json=as_json)
+    from agent_runtime.cli.commands import runs as commands
 
-    commands.run(folder, data, workflow, inputs, key, started_by, as_json=as_json)
+    commands.start(place, screen, workflow, inputs, key, started_by)
 
 
 @runs.command("list")
@@ -83,69 +117,72 @@ def runs_list(
     as_json: AsJson = False,
 ) -> None:
     """List runs in the order they were started."""
-    from agent_runtime.cli import commands
+    place, screen = _open(folder, data, as_json=as_json)
+    from agent_runtime.cli.commands import runs as commands
 
-    commands.runs_list(folder, data, state, as_json=as_json)
+    commands.show_list(place, screen, state)
 
 
 @runs.command("show")
 def runs_show(
-    run_id: str,
-    folder: AppFolder = HERE,
-    data: DataFolder = None,
-    as_json: AsJson = False,
+    run_id: RunId, folder: AppFolder = HERE, data: DataFolder = None, as_json: AsJson = False
 ) -> None:
-    """Explain one run: every node's envelope, verdict, decision and effect."""
-    from agent_runtime.cli import commands
+    """Explain one run: envelopes, verdicts, decisions, effects."""
+    place, screen = _open(folder, data, as_json=as_json)
+    from agent_runtime.cli.commands import runs as commands
 
-    commands.runs_show(folder, data, run_id, as_json=as_json)
+    commands.show(place, screen, run_id)
 
 
 @runs.command("resume")
 def runs_resume(
-    run_id: Annotated[str | None, typer.Argument(help="Default: every run that is ready.")] = None,
+    run_id: Annotated[
+        str | None, typer.Argument(help="Default: every run that is queued.", metavar="[RUN]")
+    ] = None,
     who: As = "",
-    reason: Annotated[str, typer.Option(help="Why; recorded.")] = "",
+    reason: Why = "",
     folder: AppFolder = HERE,
     data: DataFolder = None,
     as_json: AsJson = False,
 ) -> None:
-    """Drive runs that are ready; one that waits for attention needs --as."""
-    from agent_runtime.cli import commands
+    """Drive queued runs; one that needs attention wants --as."""
+    _hello("runs resume", as_json=as_json)
+    place, screen = _open(folder, data, as_json=as_json)
+    from agent_runtime.cli.commands import runs as commands
 
-    commands.runs_resume(folder, data, run_id, who, reason, as_json=as_json)
+    commands.resume(place, screen, run_id, who, reason)
 
 
 @runs.command("cancel")
 def runs_cancel(
-    run_id: str,
+    run_id: RunId,
     who: As,
-    reason: Annotated[str, typer.Option(help="Why; recorded.")],
+    reason: Why,
     folder: AppFolder = HERE,
     data: DataFolder = None,
     as_json: AsJson = False,
 ) -> None:
     """End a run; its open questions are withdrawn."""
-    from agent_runtime.cli import commands
+    place, screen = _open(folder, data, as_json=as_json)
+    from agent_runtime.cli.commands import runs as commands
 
-    commands.runs_cancel(folder, data, run_id, who, reason, as_json=as_json)
+    commands.cancel(place, screen, run_id, who, reason)
 
 
 @runs.command("settle")
 def runs_settle(
-    run_id: str,
-    how: Annotated[str, typer.Argument(help="happened, did-not-happen or retry.")],
+    run_id: RunId,
+    how: Annotated[How, typer.Argument(help="What the outside system shows.")],
     who: As,
     folder: AppFolder = HERE,
     data: DataFolder = None,
     as_json: AsJson = False,
 ) -> None:
-    """Say what became of a call whose outcome was lost, then drive the run on."""
-    if how not in ("happened", "did-not-happen", "retry"):
-        raise InvalidInput("how", how, "is none of happened, did-not-happen, retry")
-    from agent_runtime.cli import commands
+    """Say what became of a lost call; the run goes on."""
+    place, screen = _open(folder, data, as_json=as_json)
+    from agent_runtime.cli.commands import runs as commands
 
-    commands.runs_settle(folder, data, run_id, how.replace("-", "_"), who, as_json=as_json)
+    commands.settle(place, screen, run_id, how.replace("-", "_"), who)
 
 
 @approvals.command("list")
@@ -156,67 +193,68 @@ def approvals_list(
     as_json: AsJson = False,
 ) -> None:
     """List open approvals."""
-    from agent_runtime.cli import commands
+    place, screen = _open(folder, data, as_json=as_json)
+    from agent_runtime.cli.commands import approvals as commands
 
-    commands.approvals_list(folder, data, everything=everything, as_json=as_json)
+    commands.show_list(place, screen, everything=everything)
 
 
 @approvals.command("show")
 def approvals_show(
-    approval_id: str,
+    approval_id: ApprovalId,
     folder: AppFolder = HERE,
     data: DataFolder = None,
     as_json: AsJson = False,
 ) -> None:
-    """Show one approval: what would happen, why a person is asked, what it rests on."""
-    from agent_runtime.cli import commands
+    """Show what would happen, why a person is asked, on what."""
+    place, screen = _open(folder, data, as_json=as_json)
+    from agent_runtime.cli.commands import approvals as commands
 
-    commands.approvals_show(folder, data, approval_id, as_json=as_json)
+    commands.show(place, screen, approval_id)
 
 
 @approvals.command("decide")
 def approvals_decide(
-    approval_id: str,
-    decision: Annotated[str, typer.Argument(help="approve, edit, reject or respond.")],
+    approval_id: ApprovalId,
+    decision: Annotated[Kind, typer.Argument(help="Your answer.")],
     who: As,
     reason: Annotated[str, typer.Option(help="Required by reject and respond.")] = "",
     arguments: Annotated[
-        str | None, typer.Option(help="JSON of changed arguments, for edit.")
+        str | None, typer.Option(help="JSON object of changed arguments, for edit.")
     ] = None,
     digest: Annotated[
         str | None, typer.Option(help="Digest you saw; default: the present one.")
     ] = None,
     record_only: Annotated[
-        bool, typer.Option(help="Leave the execution to another process.")
+        bool, typer.Option("--record-only", help="Leave the execution to another process.")
     ] = False,
     folder: AppFolder = HERE,
     data: DataFolder = None,
     as_json: AsJson = False,
 ) -> None:
-    """Answer an approval as one of the operators, then drive its run on."""
-    if decision not in ("approve", "edit", "reject", "respond"):
-        raise InvalidInput("decision", decision, "is none of approve, edit, reject, respond")
-    changes = None if arguments is None else _parse_json("arguments", arguments)
-    from agent_runtime.cli import commands
+    """Answer as one of the operators; the run goes on."""
+    changes = None if arguments is None else read_arguments(arguments)
+    place, screen = _open(folder, data, as_json=as_json)
+    from agent_runtime.cli.commands import approvals as commands
 
-    answer = {"kind": decision, "reason": reason, "arguments": changes, "digest": digest}
-    drive = not record_only
-    commands.approvals_decide(folder, data, approval_id, who, answer, drive=drive, as_json=as_json)
+    answer = {"kind": decision.value, "reason": reason, "arguments": changes, "digest": digest}
+    commands.decide(place, screen, approval_id, who, answer, drive=not record_only)
 
 
 @events.command("tail")
 def events_tail(
     run_id: Annotated[str | None, typer.Option("--run", help="Only this run's.")] = None,
     last: Annotated[int, typer.Option(help="How many.")] = 50,
-    follow: Annotated[bool, typer.Option(help="Go on printing what comes.")] = False,
+    follow: Annotated[bool, typer.Option("--follow", help="Go on printing what comes.")] = False,
     folder: AppFolder = HERE,
     data: DataFolder = None,
     as_json: AsJson = False,
 ) -> None:
     """Print the newest events."""
-    from agent_runtime.cli import commands
+    place, screen = _open(folder, data, as_json=as_json)
+    from agent_runtime.cli.commands import events as commands
 
-    commands.events_tail(folder, data, run_id, last, follow=follow, as_json=as_json)
+    commands.tail(place, screen, run_id, last, follow=follow)
 
 
 @events.command("verify")
@@ -225,102 +263,93 @@ def events_verify(
     folder: AppFolder = HERE,
     data: DataFolder = None,
     as_json: AsJson = False,
-) -> None:
-    """Recompute the event chain; exit code 1 when it does not hold."""
-    from agent_runtime.cli import commands
+) -> int:
+    """Recompute the event chain; exit code 1 when it is broken."""
+    place, screen = _open(folder, data, as_json=as_json)
+    from agent_runtime.cli.commands import events as commands
 
-    raise typer.Exit(commands.events_verify(folder, data, head, as_json=as_json))
+    return commands.verify(place, screen, head)
 
 
 @workflows.command("list")
 def workflows_list(folder: AppFolder = HERE, as_json: AsJson = False) -> None:
-    """List the workflows of the app."""
-    from agent_runtime.cli import commands
+    """List the workflows of the project."""
+    place, screen = _open(folder, None, as_json=as_json)
+    from agent_runtime.cli.commands import workflows as commands
 
-    commands.workflows_list(folder, as_json=as_json)
+    commands.show_list(place, screen)
 
 
 @workflows.command("show")
-def workflows_show(name: str, folder: AppFolder = HERE, as_json: AsJson = False) -> None:
-    """Show a workflow: input, steps, scopes, policies."""
-    from agent_runtime.cli import commands
+def workflows_show(name: Name, folder: AppFolder = HERE, as_json: AsJson = False) -> None:
+    """Show a workflow: steps, scopes, input, rules."""
+    place, screen = _open(folder, None, as_json=as_json)
+    from agent_runtime.cli.commands import workflows as commands
 
-    commands.workflows_show(folder, name, as_json=as_json)
+    commands.show(place, screen, name)
 
 
 @workflows.command("draw")
 def workflows_draw(
-    name: str,
-    mermaid: Annotated[bool, typer.Option(help="As a mermaid flowchart.")] = False,
+    name: Name,
+    mermaid: Annotated[bool, typer.Option("--mermaid", help="As a mermaid flowchart.")] = False,
     folder: AppFolder = HERE,
+    as_json: AsJson = False,
 ) -> None:
     """Draw a workflow."""
-    from agent_runtime.cli import commands
+    place, screen = _open(folder, None, as_json=as_json)
+    from agent_runtime.cli.commands import workflows as commands
 
-    commands.workflows_draw(folder, name, mermaid=mermaid)
+    commands.draw(place, screen, name, mermaid=mermaid)
 
 
 @policies.command("check")
-def policies_check(folder: AppFolder = HERE, as_json: AsJson = False) -> None:
-    """Check types, ids, coverage and decision tables; exit code 5 when something is wrong."""
-    if not as_json:
-        _say("agent-runtime policies check")
-    from agent_runtime.cli import commands
+def policies_check(folder: AppFolder = HERE, as_json: AsJson = False) -> int:
+    """Check types, ids, coverage, decision tables; exit code 5 on problems."""
+    _hello("policies check", as_json=as_json)
+    place, screen = _open(folder, None, as_json=as_json)
+    from agent_runtime.cli.commands import workflows as commands
 
-    raise typer.Exit(commands.policies_check(folder, as_json=as_json))
+    return commands.check(place, screen)
 
 
 @schema.command("envelope")
-def schema_envelope() -> None:
+def schema_envelope(as_json: AsJson = False) -> None:
     """The JSON Schema of the decision envelope."""
+    from agent_runtime.cli.screen import Screen
     from agent_runtime.envelope import Envelope
 
-    _say(json.dumps(Envelope.model_json_schema(), indent=2))
+    Screen(as_json=as_json).schema(Envelope.model_json_schema())
 
 
 @schema.command("input")
-def schema_input(workflow: str, folder: AppFolder = HERE) -> None:
+def schema_input(workflow: Name, folder: AppFolder = HERE, as_json: AsJson = False) -> None:
     """The JSON Schema of a workflow's input."""
-    from agent_runtime.app import load_app
-
-    _say(json.dumps(load_app(folder).workflow(workflow).input.model_json_schema(), indent=2))
+    place, screen = _open(folder, None, as_json=as_json)
+    screen.schema(place.app().workflow(workflow).input.model_json_schema())
 
 
 def main() -> None:
     """Run the command line; every error of ours ends in one clear line and its exit code."""
-    try:
-        app()
-    except AgentRuntimeError as error:
-        if "--json" in sys.argv:
-            _say(json.dumps({"error": {"code": error.code, "message": str(error)}}))
-        sys.stderr.write(f"error: {error.message}\n")
-        if error.remedy:
-            sys.stderr.write(f"  → {error.remedy}\n")
-        sys.exit(error.exit_code)
-    except BrokenPipeError:
-        sys.stderr.close()
-        sys.exit(0)
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # a terminal without “ or → gets escapes
+    sys.exit(run_to_end(app, as_json=JSON in sys.argv))
 
 
-def _say(text: str) -> None:
-    sys.stdout.write(text + "\n")
-    sys.stdout.flush()
+def _hello(text: str, *, as_json: bool) -> None:
+    """The first line, before anything heavy is imported."""
+    if not as_json:
+        print(f"agent-runtime {text}", flush=True)
 
 
-def _read_json(path: Path) -> Any:
-    try:
-        text = sys.stdin.read() if str(path) == "-" else path.read_text()
-    except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or "it is not UTF-8 text"
-        raise InvalidInput("--input", str(path), f"cannot be read: {reason}") from error
-    return _parse_json("--input", text)
+def _open(folder: Path, data: Path | None, *, as_json: bool) -> tuple[Place, Screen]:
+    """The place and the screen of one command; raises SettingsError outside a project folder."""
+    if folder == HERE and not (folder / "graphs").is_dir():
+        raise SettingsError(
+            f"--app is missing: {folder.resolve()} is no project folder, it has no graphs/.",
+            remedy="Name a project folder with --app DIR, or go to one.",
+        )
+    from agent_runtime.cli.opening import Place
+    from agent_runtime.cli.screen import Screen
 
-
-def _parse_json(field: str, text: str) -> Any:
-    try:
-        value = json.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise InvalidInput(field, text, f"is not JSON: {error}") from error
-    if not isinstance(value, dict):
-        raise InvalidInput(field, text, "is not a JSON object")
-    return value
+    return Place(folder, data), Screen(as_json=as_json)

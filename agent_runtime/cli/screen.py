@@ -3,68 +3,130 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from rich.console import Console
-from rich.markup import escape
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from rich.table import Table
+from rich.text import Text
+
+from agent_runtime.cli.faults import drop_output
+from agent_runtime.cli.visible import visible
 
 
 class Screen:
     """Standard output, in one of two manners: for people, or `--json`.
 
-    Untrusted text is escaped and its control characters are shown, never sent to the terminal.
+    Untrusted text is made visible and never read as markup. When nobody reads any more (a closed
+    pipe), `closed` is set and what is printed is dropped: the work itself goes on, because a
+    reader that leaves must not stop a run in its middle.
     """
 
     def __init__(self, *, as_json: bool = False) -> None:
         self.as_json = as_json
-        self._console = Console(highlight=False, soft_wrap=not sys.stdout.isatty())
+        self.closed = False
+        self._terminal = sys.stdout.isatty() and not as_json
+        plain = {"color_system": None} if os.environ.get("NO_COLOR") else {}
+        self._console = Console(highlight=False, markup=False, emoji=False, **plain)  # type: ignore[arg-type]  # a dict of options
 
     @property
     def interactive(self) -> bool:
         """Whether a person sits at both ends."""
-        return sys.stdin.isatty() and sys.stdout.isatty() and not self.as_json
+        return self._terminal and sys.stdin.isatty()
 
     def line(self, text: str = "", *, style: str = "") -> None:
         """One line for people; nothing in JSON mode."""
-        if not self.as_json:
-            self._console.print(escape(visible(text)), style=style or None)
-
-    def table(self, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
-        """Rows for people: a table on a terminal, tab-separated lines elsewhere."""
         if self.as_json:
             return
-        if not self._console.is_terminal:
-            for row in rows:
-                sys.stdout.write("\t".join(visible(str(cell)) for cell in row) + "\n")
+        shown = visible(text)
+        if self._terminal:
+            self._send(lambda: self._console.print(Text(shown, style=style), soft_wrap=True))
+        else:
+            self._write(shown)
+
+    def lines(self, lines: Iterable[str]) -> None:
+        """Several lines for people."""
+        for line in lines:
+            self.line(line)
+
+    def title(self, text: str) -> None:
+        """What the following is about: on a terminal only, so that pipes get rows and no more."""
+        if self._terminal:
+            self.line(text, style="dim")
+
+    def table(
+        self, columns: Sequence[str], rows: Sequence[Sequence[Any]], *, empty: str = ""
+    ) -> None:
+        """Rows for people: a table on a terminal, tab-separated lines elsewhere.
+
+        The first column, an id to be copied, is never cut or wrapped; a terminal that is too
+        narrow cuts the last. `empty` is said where there are no rows.
+        """
+        if self.as_json:
             return
-        table = Table(*columns, box=None, header_style="bold", pad_edge=False)
-        for row in rows:
-            table.add_row(*(escape(visible(str(cell))) for cell in row))
-        self._console.print(table)
+        if not rows and empty:
+            self._note(empty)
+        elif self._terminal:
+            self._send(lambda: self._console.print(_grid(columns, rows)))
+        else:
+            for row in rows:
+                self._write("\t".join(visible(str(cell)) for cell in row))
 
     def document(self, value: Any) -> None:
-        """One JSON document on one line, in JSON mode."""
+        """One JSON document on one line, in JSON mode. ASCII, so that no terminal is steered."""
         if self.as_json:
-            sys.stdout.write(json.dumps(value, ensure_ascii=False) + "\n")
+            self._write(json.dumps(value))
 
-    def ask(self, question: str, default: str = "") -> str:
-        """A person's answer to a question."""
-        answer = self._console.input(f"{escape(visible(question))} ")
-        return answer.strip() or default
+    def schema(self, value: Any) -> None:
+        """A JSON document for people and programs alike: indented, or on one line."""
+        self._write(json.dumps(value, indent=None if self.as_json else 2))
+
+    def ask(self, question: str) -> str:
+        """A person's answer to a question; raises EOFError when there is none."""
+        return self._console.input(Text(visible(question) + " ")).strip()
+
+    @contextmanager
+    def progress(self, what: str, total: int | None) -> Iterator[Callable[[], None]]:
+        """A bar under the lines while `what` is done; the yielded function advances it by one."""
+        if not self._terminal:
+            yield lambda: None
+            return
+        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+        with Progress(*columns, console=self._console, transient=True) as bar:
+            task = bar.add_task(what, total=total)
+            yield lambda: bar.advance(task)
+
+    def _note(self, text: str) -> None:
+        """A remark that is no row: standard error keeps it out of pipes."""
+        if self._terminal:
+            self.line(text)
+        else:
+            sys.stderr.write(text + "\n")
+
+    def _write(self, text: str) -> None:
+        self._send(lambda: print(text, flush=True))
+
+    def _send(self, put: Callable[[], None]) -> None:
+        if self.closed:
+            return
+        try:
+            put()
+        except OSError:
+            self.closed = True
+            drop_output()
 
 
-def visible(text: str) -> str:
-    """The text with control and direction-changing characters shown as escapes."""
-    return "".join(_show(character) for character in text)
-
-
-def _show(character: str) -> str:
-    if character == "\n" or (character.isprintable() and character not in _DIRECTION):
-        return character
-    return f"\\u{ord(character):04x}"
-
-
-_DIRECTION = frozenset("\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+def _grid(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> Table:
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    for number, column in enumerate(columns):
+        last = number == len(columns) - 1
+        table.add_column(column, no_wrap=True, overflow="ellipsis", ratio=1 if last else None)
+        if number == 0:
+            table.columns[0].min_width = max((len(str(row[0])) for row in rows), default=0)
+    for row in rows:
+        table.add_row(*(Text(visible(str(cell))) for cell in row))
+    return table

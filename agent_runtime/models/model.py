@@ -37,7 +37,7 @@ class Model:
                     "function": {
                         "name": tool.name,
                         "description": tool.description,
-                        "parameters": tool.arguments.model_json_schema(),
+                        "parameters": tool.schema,
                     },
                 }
                 for tool in tools

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 from collections.abc import Sequence
 
@@ -28,21 +29,27 @@ def render(task: str, brief: Brief, proposes: Sequence[Tool]) -> list[BaseMessag
         tool.name: {
             "description": tool.description,
             "target_type": tool.target[0] if tool.target else None,
-            "arguments": tool.arguments.model_json_schema(),
+            "arguments": tool.schema,
         }
         for tool in proposes
     }
-    schema = Envelope.model_json_schema()
-    for ours in ("node", "visit", "producer"):
-        schema["properties"].pop(ours)
     parts = [
         RAILS,
         task,
         f'Your step is "{brief.step}".',
         f"Actions you may propose: {json.dumps(offered, ensure_ascii=False)}",
-        f"JSON Schema of the envelope: {json.dumps(schema)}",
+        f"JSON Schema of the envelope: {_answer_schema()}",
     ]
     return [SystemMessage("\n\n".join(parts)), HumanMessage(brief.model_dump_json())]
+
+
+@functools.cache
+def _answer_schema() -> str:
+    """The envelope as a model has to write it: without the fields that the runtime fills in."""
+    schema = Envelope.model_json_schema()
+    for ours in ("node", "visit", "producer"):
+        schema["properties"].pop(ours)
+    return json.dumps(schema)
 
 
 def hint(problem: str) -> HumanMessage:

@@ -161,21 +161,23 @@ class ActionNode:
                     raise OutcomeUnknown(tool.name, f"{entry.tries} calls had no outcome")
                 return None
             case "probe":
-                return await self._probe(segment, tool, args, call)
+                return await self._probe(segment, tool, args, call, entry)
             case "manual" | None:
                 raise OutcomeUnknown(tool.name, "a call was lost and may not be repeated")
             case _:
                 assert_never(tool.recovery)
 
     async def _probe(
-        self, segment: Segment, tool: Tool, args: BaseModel, call: ToolCall
+        self, segment: Segment, tool: Tool, args: BaseModel, call: ToolCall, entry: JournalEntry
     ) -> JournalEntry | None:
-        probe = tool.probe
-        answer = None if probe is None else await probe(args, call)
-        if answer is None or answer.happened == "unknown":
+        answer = await tool.ask_probe(args, call)
+        if answer.happened == "unknown":
             raise OutcomeUnknown(tool.name, "the outside system could not tell")
         if answer.happened == "no":
-            return None
+            if entry.tries < MAX_TRIES:
+                return None
+            why = f"{tool.name} gave no answer in {entry.tries} calls, and none was executed."
+            return await self._settle(segment, call.key, "failed", why)
         return await self._settle(segment, call.key, "executed", as_json(answer.result))
 
     async def _call(

@@ -182,9 +182,12 @@ class GateNode:
 
     async def _authorize(self, segment: Segment, approval: Approval) -> State:
         """Turn a complete approval into the right to act: the stored bytes, nothing fresher."""
-        verdict = Verdict(kind="needs_approval", rules=approval.rules, slots=approval.slots)
         judged = Judgement(
-            approval.action, approval.action_digest, approval.facts, approval.signals, verdict
+            approval.action,
+            approval.action_digest,
+            approval.facts,
+            approval.signals,
+            approval.verdict,
         )
         right = authorization(segment, self._step, approval.visit, judged, approval.id)
 

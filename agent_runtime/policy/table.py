@@ -137,9 +137,12 @@ def question_of(case: Case, tools: Mapping[str, Tool]) -> Question:
 
 
 def signals_of(given: Mapping[str, Any]) -> Signals:
-    """Signals of which only some are given: the others are clean, and what the runtime derives
-    (`confident`, `retried_repeatedly`, `clean`) is derived with the default thresholds.
-    `context_large` depends on a step's budget and is given where a case is about it. Raises pydantic's ValidationError."""
+    """Signals of which only some are given: the others are clean.
+
+    What the runtime derives (`confident`, `retried_repeatedly`, `clean`) is derived with the
+    default thresholds; `context_large` depends on a step's budget and is given where a case is
+    about it. Raises pydantic's ValidationError.
+    """
     counts = ("unverified_quotes", "contradictions", "context_tokens", "retries", "stale_evidence")
     flags = dict.fromkeys(("confident", "context_large", "retried_repeatedly", "clean"), False)
     quiet = {"confidence": "1", **dict.fromkeys(counts, 0), **flags}

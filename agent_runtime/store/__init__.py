@@ -15,7 +15,7 @@ from typing import TypeVar
 from agent_runtime.clock import Clock
 from agent_runtime.event import Event
 from agent_runtime.store.approvals import Approvals
-from agent_runtime.store.database import connect, prepare
+from agent_runtime.store.database import BUSY_TIMEOUT, connect, prepare
 from agent_runtime.store.events import Events
 from agent_runtime.store.journal import Authorization, EntryState, Journal, JournalEntry
 from agent_runtime.store.recordings import Recording, Recordings
@@ -44,14 +44,18 @@ class Session:
 class Store:
     """An open database file. `listeners` hear each event after it is committed."""
 
-    def __init__(self, path: Path, clock: Clock) -> None:
-        """Open and migrate the file; raises StoreError when it cannot be used."""
-        prepare(path)
+    def __init__(self, path: Path, clock: Clock, *, busy_timeout: float = BUSY_TIMEOUT) -> None:
+        """Open and migrate the file; raises StoreError when it cannot be used.
+
+        `busy_timeout`: seconds to wait for another program's lock.
+        """
+        prepare(path, busy_timeout)
         self.path = path
         self.listeners: list[Listener] = []
         self._clock = clock
-        self._reader = connect(path, readonly=True)
-        self._writer = Writer(connect(path))
+        self.busy_timeout = busy_timeout
+        self._reader = connect(path, busy_timeout, readonly=True)
+        self._writer = Writer(connect(path, busy_timeout))
 
     async def write(self, tenant: str, work: Callable[[Session], T]) -> T:
         """Run `work` in one transaction; returns once it is committed.
@@ -78,5 +82,6 @@ class Store:
 
     def close(self) -> None:
         """Commit what waits and close the file."""
-        self._writer.close()
+        # The last connection to close folds the WAL into the file, and a reader cannot.
         self._reader.close()
+        self._writer.close()

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import sqlite3
+import stat
 from importlib import resources
 from pathlib import Path
 
@@ -12,34 +12,40 @@ from agent_runtime.errors import StoreError
 APPLICATION_ID = 0x41_52_54_31
 """Written into the file's header ("ART1") so that another program's database is recognised."""
 
-BUSY_MS = 30_000
-"""How long a writer waits for another process's transaction before it gives up."""
+PRIVATE = 0o600
+
+BUSY_TIMEOUT = 30.0
+"""Seconds that a writer waits for another process's transaction before it gives up."""
 
 
-def connect(path: Path, *, readonly: bool = False) -> sqlite3.Connection:
+def connect(
+    path: Path, busy_timeout: float = BUSY_TIMEOUT, *, readonly: bool = False
+) -> sqlite3.Connection:
     """A connection with WAL, synchronous=FULL and foreign keys; autocommit made explicit."""
     mode = "ro" if readonly else "rwc"
     uri = f"{path.absolute().as_uri()}?mode={mode}"
     connection = sqlite3.connect(uri, uri=True, isolation_level=None, check_same_thread=False)
-    connection.execute(f"PRAGMA busy_timeout = {BUSY_MS}")
+    connection.execute(f"PRAGMA busy_timeout = {int(busy_timeout * 1000)}")
     connection.execute("PRAGMA foreign_keys = ON")
     connection.execute("PRAGMA synchronous = FULL")
     return connection
 
 
-def prepare(path: Path) -> None:
+def prepare(path: Path, busy_timeout: float = BUSY_TIMEOUT) -> None:
     """Create the file (mode 0600) or migrate it; raises StoreError when it cannot be used."""
-    if not path.exists():
-        path.touch(mode=0o600)
     try:
-        connection = connect(path)
+        if not path.exists():
+            path.touch(mode=PRIVATE)
+        connection = connect(path, busy_timeout)
         try:
             _check_ours(connection, path)
             connection.execute("PRAGMA journal_mode = WAL")
             _migrate(connection, path)
         finally:
             connection.close()
-    except sqlite3.OperationalError as error:
+        if stat.S_IMODE(path.stat().st_mode) != PRIVATE:
+            path.chmod(PRIVATE)
+    except (sqlite3.OperationalError, OSError) as error:
         raise StoreError(
             f"The database {path} cannot be opened: {error}.",
             remedy="Check that the folder is writable and that no other program holds the file.",
@@ -49,7 +55,6 @@ def prepare(path: Path) -> None:
             f"The database {path} is damaged: {error}.",
             remedy="Nothing was changed. Restore a backup, or move the file away to start anew.",
         ) from error
-    os.chmod(path, 0o600)  # noqa: PTH101 — Path.chmod follows links the same way; the file is ours
 
 
 def migrations() -> list[str]:
@@ -71,6 +76,8 @@ def _check_ours(connection: sqlite3.Connection, path: Path) -> None:
 
 def _migrate(connection: sqlite3.Connection, path: Path) -> None:
     scripts = migrations()
+    if connection.execute("PRAGMA user_version").fetchone()[0] == len(scripts):
+        return  # nothing to do: whoever only reads needs no lock and waits for no writer
     connection.execute("BEGIN IMMEDIATE")
     try:
         version = connection.execute("PRAGMA user_version").fetchone()[0]

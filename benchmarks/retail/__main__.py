@@ -1,4 +1,4 @@
-"""Replays tasks, or makes bad proposals. Exit code 0: all is as it must be, 1: not, 2: bad input."""
+"""Replays tasks or makes bad proposals. Exit code 0: all is as it must be, 1: not, 2: bad input."""
 
 from __future__ import annotations
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import os
 import shutil
+import sqlite3
 import tempfile
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
@@ -150,6 +151,8 @@ async def seed(dataset: Dataset, path: Path) -> None:
         await shop.load(dataset.records)
     except InvalidInput as error:
         raise BadInput(f"{dataset.path}: {error.message}") from error
+    except (AttributeError, TypeError, ValueError, sqlite3.Error) as error:
+        raise BadInput(f"{dataset.path}: a record is malformed: {error}.") from error
     finally:
         await shop.aclose()
 

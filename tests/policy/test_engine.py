@@ -296,7 +296,6 @@ def test_forbid_that_errors_denies(verb: str) -> None:
     verdict = rules.judge(ask(facts_of(version=1)))
     assert verdict.rules == ("runtime:policy-error",)
     assert "overflows" in verdict.reasons[0]
-    assert rules.judge(ask(facts_of(version=-(2**62)))).kind == "deny"
     assert rules.judge(ask(facts_of(version=0))).rules != ("runtime:policy-error",)
 
 

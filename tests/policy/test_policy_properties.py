@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -25,7 +26,7 @@ RAISED: st.SearchStrategy[dict[str, Any]] = st.fixed_dictionaries(
         "confidence": CONFIDENCE,
         "unverified_quotes": st.integers(0, 2),
         "contradictions": st.integers(0, 2),
-        "context_tokens": st.integers(0, 40_000),
+        "context_large": st.booleans(),
         "retries": st.integers(0, 5),
         "stale_evidence": st.integers(0, 2),
         "asks_for_person": st.booleans(),
@@ -123,7 +124,7 @@ def test_slots_are_monotone(rules: list[dict[str, int]]) -> None:
         text += f'@id("r{number}") @approvers("{approvers}") '
         text += 'permit (principal, action == Action::"request:approve_refund", resource);\n'
         verdicts.append(policy(text).judge(ask()))
-    for fewer, more in zip(verdicts, verdicts[1:], strict=False):
+    for fewer, more in itertools.pairwise(verdicts):
         assert at_least_as_strict(more, fewer)
     highest = {role: max(r.get(role, 0) for r in rules) for slots in rules for role in slots}
     assert demands(verdicts[-1]) == highest

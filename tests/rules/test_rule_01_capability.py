@@ -14,7 +14,6 @@ from agent_runtime.brief import Brief, LookUp
 from agent_runtime.envelope import Envelope
 from agent_runtime.errors import OutOfScope, Ungated
 from agent_runtime.nodes.action import ActionNode
-from agent_runtime.nodes.gate import GateNode
 from agent_runtime.segment import Segment
 from agent_runtime.state import State
 from agent_runtime.store import Authorization
@@ -38,9 +37,7 @@ async def granted(office: Office) -> tuple[Segment, Authorization]:
     asked = await office.parked()
     await office.answer(asked, "lena")
     segment = await office.claim(office.read(asked.run_id))
-    gate = GateNode(segment.workflow.step("pay_out"))
-    approval = segment.read().approvals.get(asked.id)
-    await gate._authorize(segment, approval)
+    await office.drive_gate(segment)
     return segment, segment.read().journal.authorization(segment.run.id, "pay_out", 1)
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from agent_runtime import Edge, Envelope, Workflow
+from agent_runtime.brief import Brief
 from agent_runtime.errors import InvalidInput, NotPermitted
 from agent_runtime.nodes.judge import Judgement, Subject, bind_digest, judge
 from tests.conftest import OpenOffice
@@ -29,10 +30,7 @@ async def digests(office: Office, run_id: str, **changes: Any) -> tuple[str, str
     """The action digest and the approval digest of a proposal in a run, judged now."""
     segment = office.runtime._in.segment(office.read(run_id))
     step, visit = segment.workflow.step("pay_out"), changes.pop("visit", 1)
-    brief_like = {"step": "pay_out", "visit": 1, "input": segment.run.input}
-    from agent_runtime.brief import Brief
-
-    envelope = proposal(Brief(**brief_like), **changes)
+    envelope = proposal(Brief(step="pay_out", visit=1, input=segment.run.input), **changes)
     assert envelope.proposed_action is not None
     judged = await judge(segment, step, Subject(envelope, [], 0), envelope.proposed_action)
     assert isinstance(judged, Judgement)

@@ -191,9 +191,7 @@ async def test_a_starters_edit_does_not_count_as_their_yes(asking: Office) -> No
 
 
 @pytest.mark.parametrize("kind", ["approve", "reject", "respond", "edit"])
-async def test_people_without_an_asked_role_cannot_answer_at_all(
-    asking: Office, kind: str
-) -> None:
+async def test_people_without_an_asked_role_cannot_answer_at_all(asking: Office, kind: str) -> None:
     """A clerk's yes, no, question or edit is refused and nothing is stored."""
     asked = await asking.parked()
     arguments = {"amount": "1.00"} if kind == "edit" else None

@@ -1,0 +1,58 @@
+"""Opening an installation for one command: the project, its data, its people."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+from agent_runtime.app import App, load_app
+from agent_runtime.errors import SettingsError
+from agent_runtime.operators import FILE, choose_operator, provide_operators
+from agent_runtime.runtime import Runtime
+from agent_runtime.settings import load_settings
+from agent_runtime.telemetry import configure_logging
+from agent_runtime.verdict import Operator
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a command works: the project folder, and the data folder (default: its `data`)."""
+
+    folder: Path
+    chosen: Path | None = None
+
+    @property
+    def data(self) -> Path:
+        """The data folder."""
+        return self.chosen or self.folder / "data"
+
+    def app(self, *, lenient: bool = False) -> App:
+        """The project's workflows, tools and policies."""
+        return load_app(self.folder, lenient=lenient)
+
+    def operator(self, name: str) -> Operator:
+        """The person chosen with --as; a project's own list is taken over when data has none."""
+        if not name:
+            raise SettingsError("This run waits for a person.", remedy="Say who you are with --as.")
+        provide_operators(self.data, self.folder / FILE)
+        return choose_operator(self.data, name)
+
+    def work(self, work: Callable[[Runtime], Coroutine[Any, Any, T]], *, create: bool = False) -> T:
+        """Open the runtime for one piece of work: the one synchronous edge.
+
+        On Ctrl-C the work is cancelled, so that a worker hands its run back before this raises.
+        """
+        settings = load_settings()
+        configure_logging(settings.log_level)
+        app = self.app()
+
+        async def opened() -> T:
+            async with Runtime.open(app, self.data, settings=settings, create=create) as runtime:
+                return await work(runtime)
+
+        return asyncio.run(opened())

@@ -1,0 +1,67 @@
+"""Reading a person's JSON: a file, standard input or an option."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any, NoReturn
+
+from agent_runtime.errors import InvalidInput
+
+MAX_BYTES = 2_000_000
+"""More than any input may hold, however its characters are escaped."""
+
+
+def read_input(path: Path) -> dict[str, Any]:
+    """The JSON object in a file, or on standard input for `-`; raises InvalidInput."""
+    named = str(path)
+    try:
+        if named == "-":
+            content = sys.stdin.buffer.read(MAX_BYTES + 1)
+        else:
+            with path.open("rb") as file:
+                content = file.read(MAX_BYTES + 1)
+    except OSError as error:
+        raise InvalidInput(
+            "--input", named, f"cannot be read: {error.strerror}", remedy="Name a JSON file."
+        ) from error
+    if len(content) > MAX_BYTES:
+        raise InvalidInput("--input", named, f"is larger than {MAX_BYTES} bytes")
+    try:
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise InvalidInput(
+            "--input", named, "is not UTF-8 text", remedy="Save it as UTF-8."
+        ) from error
+    return _parse("--input", named, text)
+
+
+def read_arguments(text: str) -> dict[str, Any]:
+    """The JSON object in an option; raises InvalidInput."""
+    return _parse("--arguments", text, text)
+
+
+def _parse(field: str, shown: str, text: str) -> dict[str, Any]:
+    try:
+        value = json.loads(text, object_pairs_hook=_once, parse_constant=_refuse)
+    except (ValueError, RecursionError) as error:
+        problem = "is nested too deeply" if isinstance(error, RecursionError) else str(error)
+        raise InvalidInput(field, shown, f"is not JSON: {problem}") from error
+    if not isinstance(value, dict):
+        raise InvalidInput(field, shown, 'is not a JSON object, {"name": value, …}')
+    return value
+
+
+def _once(found: list[tuple[str, Any]]) -> dict[str, Any]:
+    """An object whose names differ: of two values, nobody could say which one was meant."""
+    value = dict(found)
+    if len(value) < len(found):
+        names = [name for name, _ in found]
+        doubled = next(name for name in names if names.count(name) > 1)
+        raise ValueError(f"{doubled!r} is given twice")
+    return value
+
+
+def _refuse(constant: str) -> NoReturn:
+    raise ValueError(f"{constant} is no JSON number")

@@ -1,0 +1,82 @@
+"""The bundle: bounded, deterministic, and honest about what was left out."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from agent_runtime.evidence import Origin, Shown
+from agent_runtime.knowledge.bundle import add, assemble
+
+NOON = datetime(2026, 4, 2, 12, tzinfo=UTC)
+Passages = list[Shown]
+
+
+def passage(source: str, text: str, origin: Origin = "tool", minutes: int = 0) -> Shown:
+    """One passage, found so many minutes after noon."""
+    at = NOON + timedelta(minutes=minutes)
+    return Shown(source=source, text=text, origin=origin, retrieved_at=at)
+
+
+passages = st.lists(
+    st.builds(
+        passage,
+        st.sampled_from(["order-1", "order-2", "policy-1"]),
+        st.text("ab c", max_size=40),
+        st.sampled_from(["tool", "document", "operator"]),
+    ),
+    max_size=8,
+)
+
+
+@settings(derandomize=True, deadline=None, max_examples=200)
+@given(passages, passages, st.integers(0, 40))
+def test_a_bundle_never_exceeds_its_budget(early: Passages, late: Passages, budget: int) -> None:
+    """Whatever was shown and found, the tokens add up and stay within the budget."""
+    bundle = assemble(early, late, budget)
+    assert bundle.tokens == sum(p.tokens for p in bundle.shown) <= budget
+    assert bundle == assemble(early, late, budget)
+
+
+@settings(derandomize=True, deadline=None, max_examples=200)
+@given(passages, passages, st.integers(0, 40))
+def test_every_passage_is_shown_or_named_as_left_out(
+    early: Passages, late: Passages, budget: int
+) -> None:
+    """Nothing disappears: each different text is in the bundle or counted among what was left."""
+    bundle = assemble(early, late, budget)
+    different = {(p.source, p.text) for p in (*early, *late)}
+    assert len(bundle.shown) + len(bundle.left_out) == len(different)
+    assert {(p.source, p.text) for p in bundle.shown} <= different
+
+
+def test_the_same_text_found_again_is_shown_once_and_fresher() -> None:
+    """A passage that was found again replaces the earlier one of its source."""
+    again = passage("order-1", "paid", minutes=5)
+    bundle = assemble([passage("order-1", "paid")], [again], 100)
+    assert bundle.shown == (again,)
+
+
+def test_what_people_said_goes_first() -> None:
+    """Where room is short, the customer's words stay and a tool's result is left out."""
+    found = [passage("order-1", "x" * 40), passage("request", "y" * 40, origin="document")]
+    bundle = assemble([], found, 10)
+    assert [p.source for p in bundle.shown] == ["request"]
+    assert [left.source for left in bundle.left_out] == ["order-1"]
+
+
+def test_a_superseded_text_goes_before_the_newest_of_any_source() -> None:
+    """Of an earlier record's versions the oldest is left out first."""
+    early = [passage("order-1", "old " * 5), passage("order-2", "two " * 5)]
+    bundle = assemble(early, [passage("order-1", "new " * 5)], 10)
+    assert [p.text[:3] for p in bundle.shown] == ["two", "new"]
+
+
+def test_what_was_seen_cannot_be_unseen() -> None:
+    """A look-up that doesn't fit is left out; what reasoning has seen stays."""
+    seen = [passage(f"order-{number}", "seen") for number in range(3)]
+    bundle = add(seen, [passage("big", "z" * 400)], 20)
+    assert bundle.shown == tuple(seen)
+    assert [left.source for left in bundle.left_out] == ["big"]
