@@ -23,7 +23,7 @@ demo: $(READY) ## the main job, start to end, on a fresh data folder
 	@$(BIN)/agent-runtime demo
 
 test: $(READY) ## all tests
-	@$(BIN)/pytest $(TESTS)
+	@$(BIN)/pytest -n auto $(TESTS)
 
 check: $(READY) ## format, lint, types, import contracts
 	@$(BIN)/ruff format --check .

@@ -14,6 +14,9 @@ from typing import TYPE_CHECKING, Any
 # Read by langgraph when it is imported, which happens below this package only: without it, a
 # stored payload that names an importable callable is called (CVE-2026-28277).
 os.environ["LANGGRAPH_STRICT_MSGPACK"] = "true"
+# langchain would send prompts and evidence to a hosted service when another project's shell has
+# this switched on; content leaves here only where it is asked for.
+os.environ["LANGSMITH_TRACING"] = os.environ["LANGCHAIN_TRACING_V2"] = "false"
 
 if TYPE_CHECKING:
     from agent_runtime.action import ProposedAction

@@ -48,7 +48,7 @@ def _draw_step(step: Step) -> list[str]:
     scopes = {node: ", ".join(held) or "no tools" for node, held in step.scopes.items()}
     parts = [
         ("context", f"{scopes['context']}; shows at most {step.context.token_budget} tokens"),
-        ("reasoning", f"{_thinker(step)}; may look up with {scopes['reasoning']}"),
+        ("reasoning", _thinker(step)),
     ]
     if step.reasoning.proposes:
         parts += [
@@ -90,7 +90,9 @@ def _titled(node: str, tools: Iterable[str]) -> str:
 
 
 def _thinker(step: Step) -> str:
-    return "a rule" if step.reasoning.rule is not None else f"prompt {step.reasoning.prompt}"
+    thinker = "a rule" if step.reasoning.rule is not None else f"prompt {step.reasoning.prompt}"
+    held = step.scopes["reasoning"]
+    return f"{thinker}; may look things up with {', '.join(held)}" if held else thinker
 
 
 def _describe(edge: Edge) -> str:

@@ -21,7 +21,6 @@ class State(TypedDict, total=False):
     that follows.
     """
 
-    input: dict[str, Any]
     step: str
     contracts: dict[str, str]
     shown: list[str]

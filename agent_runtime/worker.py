@@ -250,7 +250,6 @@ def _open(session: Session, run: Run, parked: Interrupt) -> None:
 def _initial(segment: Segment) -> State:
     workflow = segment.workflow
     return {
-        "input": segment.run.input,
         "step": workflow.steps[0].name,
         "contracts": {step.name: workflow.contract(step.name) for step in workflow.steps},
         "shown": [],

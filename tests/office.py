@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -13,6 +13,7 @@ from agent_runtime.app import App
 from agent_runtime.approval import Answer, Approval, DecisionKind
 from agent_runtime.clock import ManualClock
 from agent_runtime.event import Event
+from agent_runtime.evidence import Document
 from agent_runtime.nodes.gate import GateNode
 from agent_runtime.run import Run
 from agent_runtime.runtime import Runtime
@@ -72,10 +73,22 @@ class Office:
         self.data = data
         self.tenant = "default"
 
-    async def start(self, *, owner: str = "mailroom", key: str | None = None, **fields: Any) -> Run:
-        """Queue a run."""
-        trigger = Trigger(kind="event", owner=owner, key=key)
-        return await self.runtime.start("ledger", fields, trigger=trigger, tenant=self.tenant)
+    async def start(
+        self,
+        *,
+        owner: str = "mailroom",
+        key: str | None = None,
+        documents: Sequence[Document] = (),
+        **fields: Any,
+    ) -> Run:
+        """Queue a run; `fields` are its input."""
+        return await self.runtime.start(
+            "ledger",
+            fields,
+            trigger=Trigger(kind="event", owner=owner, key=key),
+            documents=documents,
+            tenant=self.tenant,
+        )
 
     async def flow(self, *answers: str, **fields: Any) -> Record:
         """Start a run, drive it, and at each pause give the next answer (`"lena approve"`)."""

@@ -33,7 +33,7 @@ class ContextNode:
             earlier = segment.passages(state.get("bundle", []))
             found = [] if earlier else _handed_in(segment)
             for tool in step.context.tools:
-                arguments = bind(tool, state["input"])
+                arguments = bind(tool, segment.run.input)
                 name = ":".join([tool.name, *map(str, arguments.values())])[:200].strip()
                 found += await look_up(segment, step, tool, arguments, name)
             bundle = assemble(earlier, found, step.context_budget)

@@ -13,7 +13,7 @@ from typing import assert_never
 from langgraph.runtime import Runtime
 from langgraph.types import interrupt
 
-from agent_runtime.approval import Approval
+from agent_runtime.approval import Approval, ApprovalStatus
 from agent_runtime.envelope import Envelope, Status, validate_envelope
 from agent_runtime.errors import NeedsAttention
 from agent_runtime.evidence import Shown
@@ -31,6 +31,14 @@ STATUS: dict[VerdictKind, Status] = {
     "allow": "ok",
     "needs_approval": "needs_approval",
     "deny": "denied",
+}
+
+ANSWERED: dict[ApprovalStatus, Status] = {
+    "approved": "ok",
+    "responded": "insufficient",
+    "rejected": "denied",
+    "expired": "denied",
+    "withdrawn": "denied",
 }
 
 
@@ -161,6 +169,7 @@ class GateNode:
         approval = segment.read().approvals.latest(segment.run.id, step.name, visit)
         if approval is None or woken_for != {"approval": approval.id, "status": approval.status}:
             raise NeedsAttention("The run was woken for another question than the one it asked.")
+        await self._emit_answer(segment, state, approval)
         match approval.status:
             case "approved":
                 return await self._authorize(segment, approval)
@@ -179,6 +188,21 @@ class GateNode:
                 raise NeedsAttention(f"Approval {approval.id} is {approval.status}, not answered.")
             case _:
                 assert_never(approval.status)
+
+    async def _emit_answer(self, segment: Segment, state: State, approval: Approval) -> None:
+        """The gate's second envelope: what people, the deadline or policy made of the question."""
+        asked = validate_envelope(state["envelope"])
+        envelope = segment.envelope(
+            self._step,
+            "gate",
+            visit=approval.visit,
+            status=ANSWERED.get(approval.status, "failed"),
+            reason=f"{approval.status} by {approval.closed_by}",
+            confidence=asked.confidence,
+            evidence=asked.evidence,
+            action=asked.proposed_action,
+        )
+        await segment.write(lambda session: segment.emit(session, envelope))
 
     async def _authorize(self, segment: Segment, approval: Approval) -> State:
         """Turn a complete approval into the right to act: the stored bytes, nothing fresher."""

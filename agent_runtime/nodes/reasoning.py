@@ -45,7 +45,7 @@ class ReasoningNode:
         segment, step = runtime.context, self._step
         visit = state.get("visits", {}).get(step.name, 0) + 1
         thought = Thought(segment.passages(state["bundle"]))
-        brief = self._brief(state, thought, visit)
+        brief = self._brief(segment, state, thought, visit)
         with segment.telemetry.span(f"{step.name}.reasoning", {"agent_runtime.node": "reasoning"}):
             if step.reasoning.rule is not None:
                 name = getattr(step.reasoning.rule, "__name__", "rule")
@@ -58,11 +58,11 @@ class ReasoningNode:
         update = self._route(segment, state, envelope, visit, thought.tries)
         return {**update, "shown": extend(state["shown"], hashes), "bundle": hashes}
 
-    def _brief(self, state: State, thought: Thought, visit: int) -> Brief:
+    def _brief(self, segment: Segment, state: State, thought: Thought, visit: int) -> Brief:
         return Brief(
             step=self._step.name,
             visit=visit,
-            input=state["input"],
+            input=segment.run.input,
             evidence=tuple(BriefPassage(source=p.source, text=p.text) for p in thought.shown),
             feedback=tuple(Feedback.model_validate(f) for f in state.get("feedback", [])),
         )

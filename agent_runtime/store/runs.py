@@ -49,10 +49,12 @@ class Runs:
         return _run(row)
 
     def documents(self, run_id: str) -> list[Document]:
-        """The texts handed in with the run's start."""
+        """The texts handed in with the run's start; raises NotFound."""
         row = self._connection.execute(
             "SELECT documents FROM runs WHERE tenant = ? AND id = ?", (self._tenant, run_id)
         ).fetchone()
+        if row is None:
+            raise NotFound("run", run_id, remedy="List them with: agent-runtime runs list")
         return [Document.model_validate(document) for document in json.loads(row[0])]
 
     def by_key(self, workflow: str, key: str) -> Run | None:

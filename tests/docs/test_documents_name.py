@@ -11,9 +11,11 @@ from typing import get_args
 
 import pytest
 
+from agent_runtime.errors import AuthorError, CallerError, Conflict, NotPermitted, OnCallError
 from agent_runtime.policy.engine import base_text
 from agent_runtime.policy.rule import read_rules
 from agent_runtime.run import RunState
+from agent_runtime.settings import Settings
 from agent_runtime.signal import Signals
 from agent_runtime.tool import Recovery
 from tests.docs.document import BIN, DOCUMENTS, ROOT, blocks
@@ -57,7 +59,7 @@ def test_commands_exist() -> None:
     named = sorted({name for document in EVERYWHERE for name in named_in(document, COMMAND)})
 
     def ask(command: str) -> int:
-        line = [BIN / "agent-runtime", *command.split(), "--help"]
+        line = [str(BIN / "agent-runtime"), *command.split(), "--help"]
         return subprocess.run(line, capture_output=True, timeout=60, check=False).returncode
 
     with ThreadPoolExecutor(max_workers=4) as pool:
@@ -89,6 +91,23 @@ def test_states_and_recoveries_are_complete() -> None:
     page = ROOT / "docs" / "recovery.md"
     assert {row[0] for row in table(page, "state")} == set(get_args(RunState))
     assert {row[0] for row in table(page, "`recovery`")} == set(get_args(Recovery))
+
+
+def test_settings_are_complete() -> None:
+    """The table of variables knows every setting and says its default."""
+    rows = {row[0]: row[2] for row in table(README, "variable")}
+    for name, setting in Settings.model_fields.items():
+        variable = str(setting.validation_alias or f"AGENT_RUNTIME_{name.upper()}")
+        default = "none" if setting.default is None else f"{setting.default}".removesuffix(".0")
+        assert rows[variable] in (default, "the client's own")
+
+
+def test_exit_codes_are_as_documented() -> None:
+    """The page for people on call lists the exit codes of the five kinds of errors in order."""
+    text = (ROOT / "docs" / "recovery.md").read_text()
+    kinds = (CallerError, NotPermitted, Conflict, AuthorError, OnCallError)
+    found = re.findall(r"(\d) when", text[text.index("Every command ends with") :])
+    assert found == ["0", *(str(kind.exit_code) for kind in kinds)]
 
 
 def test_signals_and_base_rules_are_complete() -> None:

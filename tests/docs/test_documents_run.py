@@ -9,7 +9,17 @@ import pytest
 
 from agent_runtime.app import load_app, write_tools
 from agent_runtime.policy import PolicySet
-from tests.docs.document import BIN, DOCUMENTS, ROOT, Block, Project, blocks, checkout, commands
+from tests.docs.document import (
+    BIN,
+    DOCUMENTS,
+    ROOT,
+    Block,
+    Project,
+    blocks,
+    checkout,
+    commands,
+    matches,
+)
 
 CHECKOUT = frozenset({"policies.md"})
 """Documents that speak of this repository's own project throughout."""
@@ -35,6 +45,14 @@ def test_a_document_does_what_it_says(document: Path, tmp_path: Path) -> None:
     theirs = own if document.name in CHECKOUT else Project(tmp_path / "project")
     for block in blocks(document):
         execute(block, own if block.place == "checkout" else theirs)
+
+
+def test_the_demo_tells_the_story_that_is_shown(tmp_path: Path) -> None:
+    """What `make demo` prints is what the README shows of it."""
+    shown = next(b for b in blocks(ROOT / "README.md") if b.text.startswith("$ make demo"))
+    (command,) = commands(shown)
+    _, story = checkout(tmp_path / "checkout").execute(["agent-runtime", "demo"])
+    assert matches(command.expected, story), story
 
 
 def test_the_demo_ends_with_the_keys_that_are_documented(tmp_path: Path) -> None:

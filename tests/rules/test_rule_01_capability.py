@@ -63,7 +63,7 @@ async def test_an_action_node_right_after_the_start_raises(office: Office) -> No
     builder.add_edge(START, "pay_out.action")
     saver = office.runtime._worker._graphs["ledger"].checkpointer
     graph: Any = builder.compile(checkpointer=saver)
-    state: State = {"input": segment.run.input, "visits": {"pay_out": 1}}
+    state: State = {"step": "pay_out", "visits": {"pay_out": 1}}
     with pytest.raises(Ungated, match="no authorization"):
         await graph.ainvoke(state, config_of(segment.run), context=segment)
     assert office.bank.payouts == []

@@ -87,7 +87,7 @@ async def test_a_stale_segment_cannot_write_a_checkpoint(office: Office) -> None
     graph = office.runtime._worker._graphs["ledger"]
     before = count_rows(office.data / "runtime.db")
     with pytest.raises(LostOwnership):
-        await graph.ainvoke({"input": stale.run.input}, config_of(stale.run), context=stale)
+        await graph.ainvoke({"step": "pay_out"}, config_of(stale.run), context=stale)
     assert count_rows(office.data / "runtime.db") == before
 
 

@@ -159,6 +159,8 @@ class Shop:
                     load(self._connection, document.get(part, empty()))
                 except KeyError as error:
                     raise InvalidInput(part, error.args[0], "a record lacks this field") from error
+                except (TypeError, AttributeError, ValueError) as error:
+                    raise InvalidInput(part, str(error), "a record is malformed") from error
 
     async def amend(self, order_id: str, fields: Mapping[str, Any]) -> None:
         """Change an order's fields as somebody else in the shop would, version and all.
