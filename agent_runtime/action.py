@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import rfc8785
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
-from agent_runtime.errors import ToolRefused
+from agent_runtime.errors import InvalidInput, ToolRefused
 
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,99}$")]
 CallId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.\-]{1,80}$")]
@@ -48,6 +48,15 @@ def digest(value: Any) -> str:
     return "sha256:" + hashlib.sha256(rfc8785.dumps(value)).hexdigest()
 
 
+def require_json(field: str, value: Any) -> None:
+    """Raise InvalidInput unless `value` is JSON with a canonical form, which digests and history
+    need: no NaN or infinity, no integer beyond 53 bits, no half of a surrogate pair."""
+    try:
+        rfc8785.dumps(value)
+    except (ValueError, RecursionError) as error:
+        raise InvalidInput(field, value, f"is not JSON in canonical form: {error}") from error
+
+
 def action_digest(tenant: str, action: Action) -> str:
     """Names "the same thing again": tenant, tool, arguments, target; nothing advisory."""
     return digest({"tenant": tenant, **action.model_dump(mode="json")})
@@ -69,6 +78,6 @@ def fill_target(proposed: ProposedAction, field: str) -> dict[str, Any]:
     """
     arguments = dict(proposed.arguments)
     named = arguments.setdefault(field, proposed.target_id)
-    if named != proposed.target_id:
+    if str(named) != proposed.target_id:
         raise ToolRefused(f"target_id {proposed.target_id!r} and {field} {named!r} differ.")
     return arguments

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, StringConstraints
 
-from agent_runtime.action import Action
+from agent_runtime.action import Action, require_json
 from agent_runtime.errors import AlreadyDecided, Conflict, InvalidInput, StaleQuestion
 from agent_runtime.signal import Signals
 from agent_runtime.verdict import Operator, Slot, Verdict
@@ -166,3 +166,4 @@ def check_answer(approval: Approval, answer: Answer, operator: Operator, now: da
         raise InvalidInput(
             "arguments", answer.arguments, "belong to an edit, and an edit needs them"
         )
+    require_json("arguments", answer.arguments)

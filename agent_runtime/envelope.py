@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
-from agent_runtime.action import ProposedAction
+from agent_runtime.action import ProposedAction, require_json
 from agent_runtime.errors import InvalidInput
 from agent_runtime.evidence import Evidence
 
@@ -55,6 +55,7 @@ def parse_envelope(text: str) -> Envelope:
 
 def validate_envelope(document: Any) -> Envelope:
     """Validate parsed JSON as an envelope; raises InvalidInput that names the field at fault."""
+    require_json("envelope", document)
     try:
         return Envelope.model_validate_json(json.dumps(document))
     except ValidationError as error:

@@ -9,6 +9,7 @@ from typing import Any, Literal, assert_never
 
 from pydantic import ValidationError
 
+from agent_runtime.action import require_json
 from agent_runtime.app import App
 from agent_runtime.approval import Answer, Approval
 from agent_runtime.checkpoint import open_saver
@@ -254,13 +255,15 @@ def validate_input(workflow: Workflow, inputs: dict[str, Any]) -> dict[str, Any]
     if len(str(inputs)) > MAX_INPUT:
         raise InvalidInput("input", f"{len(str(inputs))} characters", f"is longer than {MAX_INPUT}")
     try:
-        return workflow.input.model_validate(inputs).model_dump(mode="json")
+        plain = workflow.input.model_validate(inputs).model_dump(mode="json")
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         field = ".".join(str(part) for part in first["loc"]) or "input"
         known = ", ".join(workflow.input.model_fields)
         remedy = f"{workflow.name} takes: {known}."
         raise InvalidInput(field, first["input"], first["msg"], remedy=remedy) from error
+    require_json("input", plain)
+    return plain
 
 
 def _configured_model(settings: Settings) -> Model | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from decimal import Decimal
+from decimal import ROUND_DOWN, Decimal
 
 from pydantic import BaseModel, ConfigDict
 
@@ -63,7 +63,8 @@ def compute_signals(
 
     `amount` is the computed one, `budget` the step's in tokens.
     """
-    confidence = Decimal(str(envelope.confidence)).quantize(Decimal("0.0001"))
+    # Rounded down: rounding up would lift a proposal over the threshold that it misses.
+    confidence = Decimal(str(envelope.confidence)).quantize(Decimal("0.0001"), ROUND_DOWN)
     tokens = sum(count_tokens(passage.text) for passage in shown)
     quotes = len(unverified(envelope.evidence, shown))
     conflicts = len(contradictions(shown))

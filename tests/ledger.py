@@ -232,9 +232,11 @@ def proposal(brief: Brief, **changes: Any) -> Envelope:
     field, to the proposed action (`amount` and `account` to its arguments)."""
     account = str(changes.pop("account", brief.input["account"]))
     arguments = {"amount": str(changes.pop("amount", "50.00")), **changes.pop("arguments", {})}
-    own = {name: changes.pop(name) for name in ("type", "stated_amount") if name in changes}
     named: dict[str, Any] = {"type": "pay", "target_id": account, "arguments": arguments}
-    action = ProposedAction(**{**named, **own})
+    for name in ("type", "stated_amount"):
+        if name in changes:
+            named[name] = changes.pop(name)
+    action = ProposedAction(**named)
     fields: dict[str, Any] = {
         "step": brief.step,
         "status": "proposed",
@@ -257,6 +259,14 @@ def pay_once(brief: Brief) -> Envelope:
     last = brief.feedback[-1].kind if brief.feedback else None
     over = last in ("acted", "rejected", "denied", "expired", "failed")
     return done(brief) if over else proposal(brief)
+
+
+def cite_feedback(brief: Brief) -> Envelope:
+    """Propose the payout; once a person has answered in words, quote them."""
+    last = brief.feedback[-1] if brief.feedback else None
+    if last is None or last.source is None:
+        return proposal(brief)
+    return proposal(brief, evidence=(Evidence(source=last.source, quote=last.text),))
 
 
 def pay_as(**changes: Any) -> Rule:

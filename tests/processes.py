@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import multiprocessing
+import os
+import signal
 from collections.abc import Coroutine
 from datetime import timedelta
 from functools import partial
@@ -53,6 +55,16 @@ def drive_child(folder: Path, recovery: Recovery, run_id: str) -> None:
         await office.drive(office.read(run_id))
 
     _in_office(folder, recovery, work)
+
+
+def park_child(folder: Path, run_id: str) -> None:
+    """Drive a run to its pause, and die the moment it is reported."""
+
+    async def work(office: Office) -> None:
+        run = await office.drive(office.read(run_id))
+        os.kill(os.getpid(), signal.SIGKILL if run.state == "paused" else signal.SIGTERM)
+
+    _in_office(folder, "idempotency_key", work)
 
 
 def decide_child(

@@ -117,7 +117,7 @@ def runs_list(
     as_json: AsJson = False,
 ) -> None:
     """List runs in the order they were started."""
-    place, screen = _open(folder, data, as_json=as_json)
+    place, screen = _open(folder, data, as_json=as_json, title="runs list")
     from agent_runtime.cli.commands import runs as commands
 
     commands.show_list(place, screen, state)
@@ -128,7 +128,7 @@ def runs_show(
     run_id: RunId, folder: AppFolder = HERE, data: DataFolder = None, as_json: AsJson = False
 ) -> None:
     """Explain one run: envelopes, verdicts, decisions, effects."""
-    place, screen = _open(folder, data, as_json=as_json)
+    place, screen = _open(folder, data, as_json=as_json, title="runs show")
     from agent_runtime.cli.commands import runs as commands
 
     commands.show(place, screen, run_id)
@@ -163,7 +163,7 @@ def runs_cancel(
     as_json: AsJson = False,
 ) -> None:
     """End a run; its open questions are withdrawn."""
-    place, screen = _open(folder, data, as_json=as_json)
+    place, screen = _open(folder, data, as_json=as_json, title="runs cancel")
     from agent_runtime.cli.commands import runs as commands
 
     commands.cancel(place, screen, run_id, who, reason)
@@ -179,7 +179,7 @@ def runs_settle(
     as_json: AsJson = False,
 ) -> None:
     """Say what became of a lost call; the run goes on."""
-    place, screen = _open(folder, data, as_json=as_json)
+    place, screen = _open(folder, data, as_json=as_json, title="runs settle")
     from agent_runtime.cli.commands import runs as commands
 
     commands.settle(place, screen, run_id, how.replace("-", "_"), who)
@@ -193,7 +193,7 @@ def approvals_list(
     as_json: AsJson = False,
 ) -> None:
     """List open approvals."""
-    place, screen = _open(folder, data, as_json=as_json)
+    place, screen = _open(folder, data, as_json=as_json, title="approvals list")
     from agent_runtime.cli.commands import approvals as commands
 
     commands.show_list(place, screen, everything=everything)
@@ -207,7 +207,7 @@ def approvals_show(
     as_json: AsJson = False,
 ) -> None:
     """Show what would happen, why a person is asked, on what."""
-    place, screen = _open(folder, data, as_json=as_json)
+    place, screen = _open(folder, data, as_json=as_json, title="approvals show")
     from agent_runtime.cli.commands import approvals as commands
 
     commands.show(place, screen, approval_id)
@@ -234,7 +234,7 @@ def approvals_decide(
 ) -> None:
     """Answer as one of the operators; the run goes on."""
     changes = None if arguments is None else read_arguments(arguments)
-    place, screen = _open(folder, data, as_json=as_json)
+    place, screen = _open(folder, data, as_json=as_json, title="approvals decide")
     from agent_runtime.cli.commands import approvals as commands
 
     answer = {"kind": decision.value, "reason": reason, "arguments": changes, "digest": digest}
@@ -251,7 +251,7 @@ def events_tail(
     as_json: AsJson = False,
 ) -> None:
     """Print the newest events."""
-    place, screen = _open(folder, data, as_json=as_json)
+    place, screen = _open(folder, data, as_json=as_json, title="events tail")
     from agent_runtime.cli.commands import events as commands
 
     commands.tail(place, screen, run_id, last, follow=follow)
@@ -265,7 +265,7 @@ def events_verify(
     as_json: AsJson = False,
 ) -> int:
     """Recompute the event chain; exit code 1 when it is broken."""
-    place, screen = _open(folder, data, as_json=as_json)
+    place, screen = _open(folder, data, as_json=as_json, title="events verify")
     from agent_runtime.cli.commands import events as commands
 
     return commands.verify(place, screen, head)
@@ -274,6 +274,7 @@ def events_verify(
 @workflows.command("list")
 def workflows_list(folder: AppFolder = HERE, as_json: AsJson = False) -> None:
     """List the workflows of the project."""
+    _hello_person("workflows list", as_json=as_json)
     place, screen = _open(folder, None, as_json=as_json)
     from agent_runtime.cli.commands import workflows as commands
 
@@ -283,6 +284,7 @@ def workflows_list(folder: AppFolder = HERE, as_json: AsJson = False) -> None:
 @workflows.command("show")
 def workflows_show(name: Name, folder: AppFolder = HERE, as_json: AsJson = False) -> None:
     """Show a workflow: steps, scopes, input, rules."""
+    _hello_person("workflows show", as_json=as_json)
     place, screen = _open(folder, None, as_json=as_json)
     from agent_runtime.cli.commands import workflows as commands
 
@@ -297,6 +299,7 @@ def workflows_draw(
     as_json: AsJson = False,
 ) -> None:
     """Draw a workflow."""
+    _hello_person("workflows draw", as_json=as_json)
     place, screen = _open(folder, None, as_json=as_json)
     from agent_runtime.cli.commands import workflows as commands
 
@@ -305,7 +308,7 @@ def workflows_draw(
 
 @policies.command("check")
 def policies_check(folder: AppFolder = HERE, as_json: AsJson = False) -> int:
-    """Check types, ids, coverage, decision tables; exit code 5 on problems."""
+    """Check types, ids, coverage and decision tables."""
     _hello("policies check", as_json=as_json)
     place, screen = _open(folder, None, as_json=as_json)
     from agent_runtime.cli.commands import workflows as commands
@@ -342,13 +345,26 @@ def _hello(text: str, *, as_json: bool) -> None:
         print(f"agent-runtime {text}", flush=True)
 
 
-def _open(folder: Path, data: Path | None, *, as_json: bool) -> tuple[Place, Screen]:
-    """The place and the screen of one command; raises SettingsError outside a project folder."""
+def _hello_person(text: str, *, as_json: bool) -> None:
+    """The same of a command whose answer is the output: a pipe gets the answer alone."""
+    if sys.stdout.isatty():
+        _hello(text, as_json=as_json)
+
+
+def _open(
+    folder: Path, data: Path | None, *, as_json: bool, title: str = ""
+) -> tuple[Place, Screen]:
+    """The place and the screen of one command; raises SettingsError outside a project folder.
+
+    The title says to a person what is read, and where.
+    """
     if folder == HERE and not (folder / "graphs").is_dir():
         raise SettingsError(
             f"--app is missing: {folder.resolve()} is no project folder, it has no graphs/.",
             remedy="Name a project folder with --app DIR, or go to one.",
         )
+    if title:
+        _hello_person(f"{title} · data in {data or folder / 'data'}", as_json=as_json)
     from agent_runtime.cli.opening import Place
     from agent_runtime.cli.screen import Screen
 

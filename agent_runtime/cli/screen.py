@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
+from rich.cells import cell_len
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from rich.table import Table
@@ -16,6 +17,10 @@ from rich.text import Text
 
 from agent_runtime.cli.faults import drop_output
 from agent_runtime.cli.visible import visible
+
+GAP = 2
+LAST = 16
+"""Columns between two of a table's, and the least that is of use of its last one."""
 
 
 class Screen:
@@ -53,25 +58,20 @@ class Screen:
         for line in lines:
             self.line(line)
 
-    def title(self, text: str) -> None:
-        """What the following is about: on a terminal only, so that pipes get rows and no more."""
-        if self._terminal:
-            self.line(text, style="dim")
-
     def table(
         self, columns: Sequence[str], rows: Sequence[Sequence[Any]], *, empty: str = ""
     ) -> None:
         """Rows for people: a table on a terminal, tab-separated lines elsewhere.
 
-        The first column, an id to be copied, is never cut or wrapped; a terminal that is too
-        narrow cuts the last. `empty` is said where there are no rows.
+        The first column, an id to be copied, is never cut; what a narrow terminal has no room
+        for is left out, from the right. `empty` is said where there are no rows.
         """
         if self.as_json:
             return
         if not rows and empty:
             self._note(empty)
         elif self._terminal:
-            self._send(lambda: self._console.print(_grid(columns, rows)))
+            self._send(lambda: self._console.print(_grid(columns, rows, self._console.width)))
         else:
             for row in rows:
                 self._write("\t".join(visible(str(cell)) for cell in row))
@@ -120,13 +120,17 @@ class Screen:
             drop_output()
 
 
-def _grid(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> Table:
-    table = Table(box=None, header_style="bold", pad_edge=False)
-    for number, column in enumerate(columns):
-        last = number == len(columns) - 1
-        table.add_column(column, no_wrap=True, overflow="ellipsis", ratio=1 if last else None)
-        if number == 0:
-            table.columns[0].min_width = max((len(str(row[0])) for row in rows), default=0)
-    for row in rows:
-        table.add_row(*(Text(visible(str(cell))) for cell in row))
+def _grid(columns: Sequence[str], rows: Sequence[Sequence[Any]], width: int) -> Table:
+    """A table within the width: the last column is cut, then whole columns go from the right."""
+    cells = [[visible(str(cell)) for cell in row] for row in rows]
+    needed = [max(map(cell_len, column)) for column in zip(columns, *cells, strict=True)]
+    kept = len(columns)
+    needed[-1] = min(needed[-1], max(LAST, width - sum(needed[:-1]) - GAP * (kept - 1)))
+    while kept > 1 and sum(needed[:kept]) + GAP * (kept - 1) > width:
+        kept -= 1
+    table = Table(box=None, header_style="bold", padding=(0, GAP, 0, 0), pad_edge=False)
+    for column, size in zip(columns[:kept], needed, strict=False):
+        table.add_column(column, no_wrap=True, overflow="ellipsis", min_width=size, max_width=size)
+    for row in cells:
+        table.add_row(*(Text(cell) for cell in row[:kept]))
     return table

@@ -48,6 +48,7 @@ class Writer:
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
         self._waiting: queue.SimpleQueue[_Request | None] = queue.SimpleQueue()
+        self._closed = False
         self._thread = threading.Thread(target=self._serve, name="store-writer", daemon=True)
         self._thread.start()
 
@@ -56,6 +57,8 @@ class Writer:
 
         Raises what `work` raised (its changes are rolled back), or StoreError.
         """
+        if self._closed:
+            raise StoreError("The store is closed; nothing of this request was stored.")
         loop = asyncio.get_running_loop()
         request = _Request(work, loop, loop.create_future())
         self._waiting.put(request)
@@ -64,6 +67,7 @@ class Writer:
 
     def close(self) -> None:
         """Finish what waits, then close the connection."""
+        self._closed = True
         self._waiting.put(None)
         self._thread.join()
         self._connection.close()

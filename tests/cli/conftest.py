@@ -89,6 +89,7 @@ def say(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> 
 
     def call(*words: str) -> Said:
         monkeypatch.setattr(sys, "argv", ["agent-runtime", *words])
+        monkeypatch.setattr(sys, "path", [*sys.path])  # loading a project adds its folder
         with pytest.raises(SystemExit) as ended:
             main()
         printed = capsys.readouterr()

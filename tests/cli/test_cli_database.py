@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import sqlite3
 import threading
 import time
@@ -62,7 +61,7 @@ def test_folder_is_a_file(say: Say, tmp_path: Path, write_input: Callable[..., s
     say("run", "refund", "--input", write_input(), *place).fails(6, "cannot be made")
 
 
-def test_read_only_folder(desk: Desk, tmp_path: Path, write_input: Callable[..., str]) -> None:
+def test_read_only_folder(desk: Desk, write_input: Callable[..., str]) -> None:
     """A folder in which no file can be made is a clear error. (A folder stands where SQLite's
     own files have to go: permissions would not stop a test that runs as root.)"""
     (desk.data / "runtime.db-wal").mkdir()
@@ -119,7 +118,7 @@ def test_demo_spares_real_data(desk: Desk) -> None:
     assert len(desk("runs", "list").out.splitlines()) == 3
 
 
-def test_head_tells_a_cut_off_end(desk: Desk, after_demo: Desk, tmp_path: Path) -> None:
+def test_head_tells_a_cut_off_end(after_demo: Desk) -> None:
     """A head kept elsewhere finds an end that was cut off; the chain alone does not."""
     head = after_demo("events", "verify").out.split("Its head: ")[1].split()[0]
     assert "reaches the head" in after_demo("events", "verify", "--head", head).out
@@ -133,4 +132,3 @@ def test_head_tells_a_cut_off_end(desk: Desk, after_demo: Desk, tmp_path: Path) 
     assert after_demo("events", "verify").code == 0
     said = after_demo("events", "verify", "--head", head)
     assert (said.code, "was anchored" in said.out) == (1, True)
-    assert shutil.disk_usage(tmp_path)

@@ -9,9 +9,7 @@ import pytest
 from tests.cli.conftest import PROJECT, Desk, Say
 
 
-def test_three_processes(
-    desk: Desk, spawn: Say, write_input: Callable[..., str]
-) -> None:
+def test_three_processes(desk: Desk, spawn: Say, write_input: Callable[..., str]) -> None:
     """A run is started by one process, decided in a second and executed in a third."""
     here = ("--app", str(PROJECT), "--data", str(desk.data))
     started = spawn("run", "refund", "--input", write_input(), *here, "--json")

@@ -60,7 +60,11 @@ def test_wrong_field(
 
 @pytest.mark.parametrize(
     ("option", "value", "words"),
-    [("--key", "k" * 201, "at most 200"), ("--key", "", "at least 1"), ("--trigger", "", "least 1")],
+    [
+        ("--key", "k" * 201, "at most 200"),
+        ("--key", "", "at least 1"),
+        ("--trigger", "", "least 1"),
+    ],
 )
 def test_wrong_trigger(
     desk: Desk, write_input: WriteInput, option: str, value: str, words: str

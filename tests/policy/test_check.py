@@ -97,6 +97,18 @@ def test_groups_cover(tmp_path: Path) -> None:
     assert check(tmp_path, text).problems == ()
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        '@id("all") @approvers("lead:1") permit (principal, action, resource);',
+        REQUEST.replace('principal in Role::"support_lead"', "principal"),
+    ],
+)
+def test_open_scopes_cover(tmp_path: Path, text: str) -> None:
+    """A rule for every action covers each tool, and one for every principal each role."""
+    assert check(tmp_path, text).problems == ()
+
+
 def test_write_tool_without_rules(tmp_path: Path) -> None:
     """A write tool that is proposed under no policy is a problem."""
     report = check(tmp_path, UNATTENDED, tools=[approve_refund, write_tool("pay_out")])

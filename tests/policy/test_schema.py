@@ -103,6 +103,7 @@ def test_type(annotation: Any, cedar: str) -> None:
         float,
         float | None,
         int | str,
+        int | str | None,
         Any,
         dict[str, Any],
         dict,

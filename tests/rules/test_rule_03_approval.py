@@ -111,7 +111,9 @@ async def test_an_edit_into_what_policy_forbids_is_refused(asking: Office) -> No
     assert asking.question(asked.run_id).id == asked.id
 
 
-@pytest.mark.parametrize("arguments", [{"amount": "9500"}, {"amount": "much"}, {"account": ""}])
+@pytest.mark.parametrize(
+    "arguments", [{"amount": "9500"}, {"amount": "much"}, {"account": ""}, {"priority": 2**60}]
+)
 async def test_an_edit_into_the_impossible_is_refused(
     asking: Office, arguments: dict[str, Any]
 ) -> None:

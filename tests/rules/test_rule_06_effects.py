@@ -56,9 +56,7 @@ async def test_idempotency_key_has_one_effect(open_office: OpenOffice, when: str
 
 
 @pytest.mark.parametrize(("when", "tries"), [("before", 2), ("after", 1)])
-async def test_probe_asks_before_it_repeats(
-    open_office: OpenOffice, when: str, tries: int
-) -> None:
+async def test_probe_asks_before_it_repeats(open_office: OpenOffice, when: str, tries: int) -> None:
     """What happened is not repeated; what did not happen is done once."""
     office = await open_office(recovery="probe")
     run = await killed(office, "probe", when)
@@ -69,9 +67,7 @@ async def test_probe_asks_before_it_repeats(
 
 
 @pytest.mark.parametrize(("when", "effects"), [("before", 0), ("after", 1)])
-async def test_manual_is_never_repeated(
-    open_office: OpenOffice, when: str, effects: int
-) -> None:
+async def test_manual_is_never_repeated(open_office: OpenOffice, when: str, effects: int) -> None:
     """The outcome is unknown, and stays so, however often somebody tries to go on."""
     office = await open_office(recovery="manual")
     run = await killed(office, "manual", when)

@@ -28,7 +28,7 @@ from tests.ledger import (
     make_pay,
     pay_workflow,
 )
-from tests.office import Office, opened
+from tests.office import Office, Record, opened
 
 
 def count_rows(path: Path) -> dict[str, int]:
@@ -167,7 +167,7 @@ async def slow(tmp_path: Path) -> AsyncIterator[Any]:
             return make_app(pay_workflow(replace(pay, facts=facts)))
         return make_app(pay_workflow(pay, context=Context(tools=[look])))
 
-    async def race(where: str) -> tuple[Office, Any]:
+    async def race(where: str) -> tuple[Record, object]:
         """Stop one worker there, let another take over and finish, then let the first go on."""
         shared = app(where, make_pay("manual"))
         async with opened(shared, tmp_path / "d") as first, opened(shared, tmp_path / "d") as other:
@@ -186,9 +186,7 @@ async def slow(tmp_path: Path) -> AsyncIterator[Any]:
 
 
 @pytest.mark.parametrize("where", ["context", "recheck"])
-async def test_a_worker_that_wakes_up_after_a_take_over_does_nothing(
-    slow: Any, where: str
-) -> None:
+async def test_a_worker_that_wakes_up_after_a_take_over_does_nothing(slow: Any, where: str) -> None:
     """Stopped in a look-up or right before the effect, it writes no row and pays nothing."""
     record, found = await slow(where)
     assert isinstance(found, LostOwnership)

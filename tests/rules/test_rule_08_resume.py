@@ -116,7 +116,8 @@ async def test_an_old_checkpoint_cannot_be_resumed(asking: Office) -> None:
     record = await asking.flow("lena approve")
     graph = asking.runtime._worker._graphs["ledger"]
     config = config_of(record.run)
-    old = [s async for s in graph.aget_state_history(config) if s.interrupts][0]
+    history = [snapshot async for snapshot in graph.aget_state_history(config)]
+    old = next(snapshot for snapshot in history if snapshot.interrupts)
     merged = {**old.config["configurable"], **config["configurable"]}
     with pytest.raises(LostOwnership):
         await graph.ainvoke(
@@ -280,7 +281,7 @@ async def test_a_question_that_cannot_be_put_any_more_hinders_no_other(
     open_office: OpenOffice,
 ) -> None:
     """One question of a contract that is gone, under a changed policy: the others go on."""
-    older, stuck = await asked_of(open_office)
+    _, stuck = await asked_of(open_office)
     newer = await open_office(
         workflow=pay_workflow(make_pay(arguments=PayMore), pay_as()), policy=STRICTER
     )

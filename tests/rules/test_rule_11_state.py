@@ -62,13 +62,9 @@ async def test_what_the_saver_stored_is_plain_json(asking: Office) -> None:
 
 
 @pytest.mark.parametrize("where", ["document", "input"])
-async def test_large_content_is_not_in_the_checkpoints(
-    open_office: OpenOffice, where: str
-) -> None:
+async def test_large_content_is_not_in_the_checkpoints(open_office: OpenOffice, where: str) -> None:
     """A document or a message of 100 kB is stored once, and the checkpoints stay small."""
-    office = await open_office(
-        step={"context": Context(tools=[get_account], token_budget=60_000)}
-    )
+    office = await open_office(step={"context": Context(tools=[get_account], token_budget=60_000)})
     if where == "document":
         run = await office.start(documents=[Document(source="mail-1", text=BIG)])
     else:
@@ -121,7 +117,9 @@ async def test_what_is_loaded_is_validated(asking: Office, forged: Any) -> None:
     await graph.aupdate_state(
         config_of(segment.run), {"envelope": forged, "route": "gate"}, as_node="pay_out.reasoning"
     )
-    await asking.runtime.store.write("default", lambda s: s.approvals.close(asked.id, "voided", "x"))
+    await asking.runtime.store.write(
+        "default", lambda s: s.approvals.close(asked.id, "voided", "x")
+    )
     await asking.runtime.store.write("default", lambda s: s.runs.move(run.id, "queued"))
     run = await asking.drive(run)
     assert (run.state, asking.bank.payouts) == ("needs_attention", [])

@@ -23,7 +23,6 @@ def show_list(place: Place, screen: Screen, *, everything: bool) -> None:
 
     found = place.work(work)
     screen.document([approval.model_dump(mode="json") for approval in found])
-    screen.title(f"{'all' if everything else 'open'} approvals in {place.data}")
     columns = ("approval", "action", "target", "amount", "status", "waits for", "until (UTC)")
     empty = "There are no approvals yet." if everything else "No approval is open. All: --all"
     screen.table((*columns, "asked by"), [approval_row(a) for a in found], empty=empty)
@@ -45,13 +44,7 @@ def show(place: Place, screen: Screen, approval_id: str) -> None:
 
 
 def decide(
-    place: Place,
-    screen: Screen,
-    approval_id: str,
-    who: str,
-    answer: dict[str, Any],
-    *,
-    drive: bool,
+    place: Place, screen: Screen, approval_id: str, who: str, answer: dict[str, Any], *, drive: bool
 ) -> None:
     """Answer an approval and drive its run on."""
 
@@ -71,8 +64,7 @@ def decide(
     approval, run = place.work(work)
     both = {"approval": approval, "run": run}
     screen.document({name: value.model_dump(mode="json") for name, value in both.items()})
-    waits = f", and waits for {', '.join(waiting_roles(approval))}"
-    screen.line(
-        f"approval {approval.id} is {approval.status}{waits if approval.status == 'open' else ''}"
-    )
+    missing = waiting_roles(approval) if approval.status == "open" else ()
+    waits = f", and waits for {', '.join(missing)}" if missing else ""
+    screen.line(f"approval {approval.id} is {approval.status}{waits}")
     screen.line(f"run {run.id} is {run.state}{f': {run.reason}' if run.reason else ''}")

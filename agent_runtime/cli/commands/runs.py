@@ -46,7 +46,6 @@ def show_list(place: Place, screen: Screen, state: str | None) -> None:
 
     found = place.work(work)
     screen.document([run.model_dump(mode="json") for run in found])
-    screen.title(f"runs in {place.data}")
     columns = ("run", "workflow", "state", "started (UTC)", "key", "why")
     empty = f"No run is {state}." if state else "There are no runs yet."
     screen.table(columns, [run_row(run) for run in found], empty=empty)
