@@ -55,10 +55,11 @@ def load_app(folder: Path, *, lenient: bool = False) -> App:
             workflows[workflow.name] = workflow
             prompts[workflow.name] = _read_prompts(place / "prompts")
     tools = write_tools(workflows.values())
-    names = {step.policy for w in workflows.values() for step in w.steps if step.policy}
+    used = {} if lenient else proposals(workflows.values())
     policies = {
-        name: load_policy(folder / "policies", name, tools)
-        for name in ([] if lenient else sorted(names))
+        name: load_policy(folder / "policies", name, [tool for tool in tools if tool.name in held])
+        for name, held in sorted(used.items())
+        if held
     }
     app = App(folder, workflows, policies, prompts, _resources(folder))
     for workflow in workflows.values():

@@ -15,7 +15,7 @@ MAX_BYTES = 2_000_000
 
 def read_input(path: Path) -> dict[str, Any]:
     """The JSON object in a file, or on standard input for `-`; raises InvalidInput."""
-    named = str(path)
+    named, option = str(path), f"--input {path}"  # the value of an error is shown cut short
     try:
         if named == "-":
             content = sys.stdin.buffer.read(MAX_BYTES + 1)
@@ -24,32 +24,32 @@ def read_input(path: Path) -> dict[str, Any]:
                 content = file.read(MAX_BYTES + 1)
     except OSError as error:
         raise InvalidInput(
-            "--input", named, f"cannot be read: {error.strerror}", remedy="Name a JSON file."
+            option, path.name, f"cannot be read: {error.strerror}", remedy="Name a JSON file."
         ) from error
     if len(content) > MAX_BYTES:
-        raise InvalidInput("--input", named, f"is larger than {MAX_BYTES} bytes")
+        raise InvalidInput(option, path.name, f"is larger than {MAX_BYTES} bytes")
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise InvalidInput(
-            "--input", named, "is not UTF-8 text", remedy="Save it as UTF-8."
+            option, path.name, "is not UTF-8 text", remedy="Save it as UTF-8."
         ) from error
-    return _parse("--input", named, text)
+    return _parse(option, text)
 
 
 def read_arguments(text: str) -> dict[str, Any]:
     """The JSON object in an option; raises InvalidInput."""
-    return _parse("--arguments", text, text)
+    return _parse("--arguments", text)
 
 
-def _parse(field: str, shown: str, text: str) -> dict[str, Any]:
+def _parse(field: str, text: str) -> dict[str, Any]:
     try:
         value = json.loads(text, object_pairs_hook=_once, parse_constant=_refuse)
     except (ValueError, RecursionError) as error:
         problem = "is nested too deeply" if isinstance(error, RecursionError) else str(error)
-        raise InvalidInput(field, shown, f"is not JSON: {problem}") from error
+        raise InvalidInput(field, text, f"is not JSON: {problem}") from error
     if not isinstance(value, dict):
-        raise InvalidInput(field, shown, 'is not a JSON object, {"name": value, …}')
+        raise InvalidInput(field, text, 'is not a JSON object, {"name": value, …}')
     return value
 
 

@@ -59,11 +59,7 @@ def check_policies(
         _check_one(folder, name, tools, sorted(used.get(name, ())), found)
     found.notes += [f"policy {name} is used by no step" for name in sorted(names - set(used))]
     found.problems += _uncovered(tools, used)
-    found.problems += [
-        f"{path.name}: there is no {path.name.removesuffix(_TABLE)}.cedar"
-        for path in sorted(folder.glob(f"*{_TABLE}"))
-        if path.name.removesuffix(_TABLE) not in names
-    ]
+    found.problems += _orphans(folder, names)
     found.notes += [f"policy does not see {line}" for line in left_out(tools)]
     found.notes += _ownerless(tools)
     files = [*folder.glob("*.cedar"), *folder.glob(f"*{_TABLE}")]
@@ -79,6 +75,8 @@ def check_policies(
 def _check_one(
     folder: Path, name: str, tools: Sequence[Tool], used: Sequence[str], found: _Findings
 ) -> None:
+    # As it is loaded for work: another workflow's tools are none of this policy's business.
+    tools = [tool for tool in tools if tool.name in used] or tools
     try:
         policy_set = load_policy(folder, name, tools)
     except PolicyError as error:
@@ -141,6 +139,11 @@ def _uncovered(tools: Sequence[Tool], used: Mapping[str, Collection[str]]) -> li
     return [
         f"write tool {name} has no rules: no step proposes it under a policy" for name in writes
     ]
+
+
+def _orphans(folder: Path, names: Collection[str]) -> list[str]:
+    tables = sorted(path.name.removesuffix(_TABLE) for path in folder.glob(f"*{_TABLE}"))
+    return [f"{name}{_TABLE}: there is no {name}.cedar" for name in tables if name not in names]
 
 
 def _ownerless(tools: Sequence[Tool]) -> list[str]:

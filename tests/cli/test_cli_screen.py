@@ -173,18 +173,17 @@ def test_demo_in_json(demo_made: tuple[Path, Said]) -> None:
     }
 
 
-def test_follow(desk: Desk, write_input: Callable[..., str]) -> None:
+def test_follow(desk: Desk) -> None:
     """What another process does shows up in a tail that follows."""
-    command = [str(PROGRAM), "events", "tail", "--follow", "--last", "0", *HERE]
-    command += ["--data", str(desk.data), "--run", "run"]
     run = desk("runs", "list", "--state", "paused").out.split("\t")[0]
-    command[-1] = run
+    command = [str(PROGRAM), "events", "tail", "--follow", "--last", "1", "--run", run]
+    command += [*HERE, "--data", str(desk.data)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
-        time.sleep(3)
+        lines = [process.stdout.readline()]
         desk("runs", "cancel", run, "--as", "lena", "--reason", "Seen.")
-        lines = [process.stdout.readline(), process.stdout.readline()]
-        process.stdout.close()
+        lines += [process.stdout.readline(), process.stdout.readline()]
         process.terminate()
-    assert "approval.closed" in lines[0]
-    assert "state=cancelled, reason=Seen." in lines[1]
+    assert "run.paused" in lines[0]
+    assert "approval.closed" in lines[1]
+    assert "state=cancelled, reason=Seen." in lines[2]
