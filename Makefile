@@ -8,7 +8,7 @@ RETAIL ?= ../shared/data/tau2-retail
 SOAK ?= tests/rules tests/store
 ROUNDS ?= 20
 
-.PHONY: demo test check format bench serve soak clean lock
+.PHONY: demo test cover check format bench serve soak clean lock
 .DEFAULT_GOAL := demo
 
 $(READY): requirements.lock pyproject.toml
@@ -36,6 +36,12 @@ bench: $(READY) ## the real tasks of the retail benchmark; needs its data
 	@$(BIN)/python -m benchmarks.retail --data $(RETAIL) --tasks $(RETAIL)/tasks_train.json
 	@$(BIN)/python -m benchmarks.retail --data $(RETAIL) --tasks $(RETAIL)/tasks_train.json --approver deny
 	@$(BIN)/python -m benchmarks.retail --data $(RETAIL) --tasks $(RETAIL)/tasks_train.json --adversarial $(RETAIL)/proposals_adversarial.json
+
+cover: $(READY) ## all tests, with the lines and branches that they reach
+	@$(BIN)/pytest -n auto --cov --cov-report=term $(TESTS)
+
+serve: $(READY) ## the API and the console; the command comes with them
+	@$(BIN)/agent-runtime serve
 
 soak: $(READY) ## crash, race and ownership tests again and again
 	@for round in $$(seq $(ROUNDS)); do echo "round $$round of $(ROUNDS)"; $(BIN)/pytest -x $(SOAK) || exit 1; done
