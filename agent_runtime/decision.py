@@ -64,12 +64,10 @@ class Desk:
             check_answer(fresh, answer, operator, session.now)
             session.approvals.record(_decision(fresh, operator, answer, ruling, session.now))
             decided = session.approvals.get(approval_id)
+            _announce(session, decided, operator, answer, edited)
             if edited is not None:
-                after = _replace(session, decided, operator, answer, edited)
-            else:
-                after = self._conclude(session, decided, operator, answer)
-            _announce(session, fresh, operator, answer, after)
-            return after
+                return _replace(session, decided, operator, answer, edited)
+            return self._conclude(session, decided, operator, answer)
 
         after = await store.write(tenant, record)
         run = store.read(tenant).runs.get(after.run_id)
@@ -266,8 +264,9 @@ def _replace(
 
 
 def _announce(
-    session: Session, asked: Approval, operator: Operator, answer: Answer, after: Approval
+    session: Session, asked: Approval, operator: Operator, answer: Answer, edited: Edited | None
 ) -> None:
+    effective = asked.action if edited is None else edited.approval.action
     session.events.append(
         "approval.decided",
         asked.run_id,
@@ -277,9 +276,8 @@ def _announce(
         reason=answer.reason,
         arguments=answer.arguments,
         proposed=asked.action.model_dump(mode="json"),
-        effective=after.action.model_dump(mode="json"),
-        status=after.status,
-        missing=missing_slots(after.slots, after.yes()) if after.status == "open" else [],
+        effective=effective.model_dump(mode="json"),
+        missing=missing_slots(asked.slots, asked.yes()) if answer.kind == "approve" else [],
         channel=answer.channel,
     )
 

@@ -253,7 +253,9 @@ def _same(known: Run, inputs: dict[str, Any]) -> Run:
 def validate_input(workflow: Workflow, inputs: dict[str, Any]) -> dict[str, Any]:
     """The run's input as plain JSON, validated; raises InvalidInput."""
     if len(str(inputs)) > MAX_INPUT:
-        raise InvalidInput("input", f"{len(str(inputs))} characters", f"is longer than {MAX_INPUT}")
+        raise InvalidInput(
+            "input", f"{len(str(inputs))} characters", f"is longer than {MAX_INPUT} characters"
+        )
     try:
         plain = workflow.input.model_validate(inputs).model_dump(mode="json")
     except ValidationError as error:

@@ -188,7 +188,8 @@ def _bundle(body: dict[str, Any]) -> str:
 
 def _decision(body: dict[str, Any]) -> str:
     words = f" ({body['reason']})" if body["reason"] else ""
-    return f"{body['operator']}: {body['kind']} → {body['status']}{words}"
+    missing = f"; still asks {', '.join(body['missing'])}" if body["missing"] else ""
+    return f"{body['operator']}: {body['kind']}{words}{missing}"
 
 
 def _question(body: dict[str, Any]) -> str:

@@ -100,6 +100,17 @@ async def test_a_resume_value_is_no_answer(asking: Office, status: str) -> None:
     assert asking.bank.payouts == []
 
 
+async def test_a_resume_value_that_contradicts_the_stored_answer_wakes_nothing(
+    asking: Office,
+) -> None:
+    """After a no, LangGraph is told "approved": the run stops for a person to look."""
+    asked = await asking.parked()
+    await asking.answer(asked, "lena", "reject")
+    with pytest.raises(NeedsAttention, match="another question"):
+        await wake(asking, asked.run_id, {"approval": asked.id, "status": "approved"})
+    assert asking.bank.payouts == []
+
+
 async def test_a_yes_for_an_older_question_is_no_answer_to_this_one(asking: Office) -> None:
     """The approval that was voided does not wake the gate that asks about fresh facts."""
     first = await asking.parked()
