@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -19,14 +18,9 @@ HERE = ("--app", str(PROJECT))
 NASTY = "\x1b[31mred\x1b[0m \u202efdp [red]x[/red] \x07\x9b31m\n  → completed"
 
 
-def test_help_is_quick(spawn: Say) -> None:
-    """Help comes within half a second, on a machine with nothing else to do."""
-    took = []
-    for _ in range(3):
-        began = time.monotonic()
-        said = spawn("--help")
-        took.append(time.monotonic() - began)
-    assert min(took) < 0.5
+def test_help_names_every_command(spawn: Say) -> None:
+    """Help lists the commands; how quick it is, is measured by a benchmark and not here."""
+    said = spawn("--help")
     for command in ("demo", "run", "runs", "approvals", "events", "workflows", "policies"):
         assert f"\n  {command} " in said.out
 

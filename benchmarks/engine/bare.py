@@ -1,0 +1,163 @@
+"""The bare graph: the same four phases in plain LangGraph, with nothing governed.
+
+Cases: `memory` (InMemorySaver: nothing is stored on disk, the upper bound of the graph engine),
+`stock` (AsyncSqliteSaver as published) and `saver` (this project's saver).
+"""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from pathlib import Path
+from typing import Annotated, Any, TypedDict
+
+from langgraph.checkpoint.base import BaseCheckpointSaver
+from langgraph.checkpoint.memory import InMemorySaver
+from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
+from langgraph.graph import START, StateGraph
+from langgraph.types import Command, interrupt
+
+from agent_runtime.checkpoint import open_saver
+from agent_runtime.clock import SystemClock
+from agent_runtime.run import Run
+from agent_runtime.store import Session, Store
+from agent_runtime.trigger import Trigger
+from benchmarks.engine.case import Case
+from benchmarks.engine.workload import letter, proposal, summary
+
+TENANT = "default"
+
+
+class Notice(TypedDict, total=False):
+    """The bare graph's channels."""
+
+    name: str
+    letter: str
+    summary: dict[str, Any]
+    envelope: dict[str, Any]
+    decision: dict[str, Any]
+    published: Annotated[list[dict[str, Any]], operator.add]
+
+
+def bare_graph(saver: BaseCheckpointSaver[Any], published: list[str]) -> Any:
+    """The four nodes; the last one adds to `published`, which is its effect."""
+
+    async def context(state: Notice) -> Notice:
+        return {"summary": summary(state["name"])}
+
+    async def reasoning(state: Notice) -> Notice:
+        return {"envelope": proposal(state["name"])}
+
+    async def gate(state: Notice) -> Notice:
+        asked = state["envelope"]["proposed_action"]
+        return {"decision": interrupt({"type": asked["type"], "target": asked["target_id"]})}
+
+    async def action(state: Notice) -> Notice:
+        published.append(state["name"])
+        return {"published": [{"name": state["name"], "by": state["decision"]["by"]}]}
+
+    builder = StateGraph(Notice)
+    builder.add_sequence([context, reasoning, gate, action])
+    builder.add_edge(START, "context")
+    return builder.compile(checkpointer=saver)
+
+
+class BareCase:
+    """Drives the bare graph as its own documentation shows."""
+
+    def __init__(self, saver: BaseCheckpointSaver[Any]) -> None:
+        self._published: list[str] = []
+        self._graph = bare_graph(saver, self._published)
+
+    async def start(self, name: str) -> bool:
+        inputs = {"name": name, "letter": letter(name)}
+        config = await self.claim(name)
+        return "__interrupt__" in await self._graph.ainvoke(inputs, config, durability="async")
+
+    async def answer(self, name: str) -> int:
+        wake: Command[Any] = Command(resume={"approved": True, "by": "rita", "note": "fine"})
+        config = await self.claim(name)
+        result = await self._graph.ainvoke(wake, config, durability="async")
+        done = result.get("published") == [{"name": name, "by": "rita"}]
+        return self._published.count(name) if done else -1
+
+    async def claim(self, name: str) -> dict[str, Any]:
+        """The graph's configuration."""
+        return {"configurable": {"thread_id": name}}
+
+
+class OwnSaverCase(BareCase):
+    """The bare graph on this project's saver, which lets only a run's owner write."""
+
+    def __init__(self, saver: BaseCheckpointSaver[Any], store: Store) -> None:
+        super().__init__(saver)
+        self._store = store
+        self._epochs: dict[str, int] = {}
+
+    async def claim(self, name: str) -> dict[str, Any]:
+        if name not in self._epochs:
+            self._epochs[name] = await self._store.write(TENANT, lambda s: _own(s, name))
+        claim = {"thread_id": name, "tenant": TENANT, "epoch": self._epochs[name]}
+        return {"configurable": claim}
+
+
+def _own(session: Session, name: str) -> int:
+    """A run that is claimed once and for the whole cycle: the row that the fence looks at."""
+    now = session.now
+    run = Run(
+        id=name,
+        tenant=TENANT,
+        workflow="bare",
+        version="1",
+        state="queued",
+        input={},
+        trigger=Trigger(kind="event", owner="bench"),
+        epoch=0,
+        created_at=now,
+        updated_at=now,
+    )
+    session.runs.insert(run, ())
+    return session.runs.claim(name, "bench", now + timedelta(hours=1), take_over=False).epoch
+
+
+@asynccontextmanager
+async def open_memory(_folder: Path) -> AsyncIterator[Case]:
+    """The bare graph, nothing on disk."""
+    yield BareCase(InMemorySaver())
+
+
+@asynccontextmanager
+async def open_stock(folder: Path) -> AsyncIterator[Case]:
+    """The stock saver, with its durability stated and verified."""
+    async with AsyncSqliteSaver.from_conn_string(str(folder / "stock.db")) as saver:
+        await saver.setup()
+        await saver.conn.execute("PRAGMA synchronous=FULL")
+        for pragma, wanted in (("journal_mode", "wal"), ("synchronous", 2)):
+            async with saver.conn.execute(f"PRAGMA {pragma}") as cursor:
+                found = await cursor.fetchone()
+            if found is None or found[0] != wanted:
+                raise RuntimeError(f"The stock saver runs with {pragma}={found}, not {wanted}.")
+        yield BareCase(saver)
+
+
+@asynccontextmanager
+async def open_own(folder: Path) -> AsyncIterator[Case]:
+    """This project's saver on its own store."""
+    store = Store(folder / "own.db", SystemClock())
+    try:
+        async with open_saver(store.path, store) as saver:
+            yield OwnSaverCase(saver, store)
+    finally:
+        store.close()
+
+
+async def has_own_saver(folder: Path) -> bool:
+    """Whether this project's saver is one of its own, and not the stock one with a fence."""
+    store = Store(folder / "probe.db", SystemClock())
+    try:
+        async with open_saver(store.path, store) as saver:
+            return not isinstance(saver, AsyncSqliteSaver)
+    finally:
+        store.close()
