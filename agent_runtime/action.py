@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from decimal import Decimal
+from json.encoder import encode_basestring
 from typing import Annotated, Any
 
 import rfc8785
@@ -43,16 +44,43 @@ class Action(BaseModel):
     arguments: dict[str, Any]
 
 
+def canonical(value: Any) -> bytes:
+    """The canonical JSON (RFC 8785) of `value`; raises ValueError or RecursionError where there
+    is none. The same bytes as `rfc8785.dumps`, which takes several times as long."""
+    return _canonical(value).encode()
+
+
+def _canonical(value: Any) -> str:
+    match value:
+        case str():
+            return encode_basestring(value)
+        case dict() if all(type(name) is str for name in value):
+            # UTF-16 and code points order ASCII alike.
+            plain = all(map(str.isascii, value))
+            names = sorted(value, key=None if plain else _utf16)
+            pairs = [f"{encode_basestring(name)}:{_canonical(value[name])}" for name in names]
+            return "{" + ",".join(pairs) + "}"
+        case list() | tuple():
+            return "[" + ",".join(map(_canonical, value)) + "]"
+        case _:
+            # Numbers need care, and what has no canonical form its error.
+            return rfc8785.dumps(value).decode()
+
+
+def _utf16(name: str) -> bytes:
+    return name.encode("utf-16be")
+
+
 def digest(value: Any) -> str:
     """`sha256:` and the hex SHA-256 over the canonical JSON (RFC 8785) of `value`."""
-    return "sha256:" + hashlib.sha256(rfc8785.dumps(value)).hexdigest()
+    return "sha256:" + hashlib.sha256(canonical(value)).hexdigest()
 
 
 def require_json(field: str, value: Any) -> None:
     """Raise InvalidInput unless `value` is JSON with a canonical form, which digests and history
     need: no NaN or infinity, no integer beyond 53 bits, no half of a surrogate pair."""
     try:
-        rfc8785.dumps(value)
+        canonical(value)
     except (ValueError, RecursionError) as error:
         raise InvalidInput(field, value, f"is not JSON in canonical form: {error}") from error
 

@@ -6,10 +6,9 @@ import hashlib
 from datetime import datetime
 from typing import Any, Literal
 
-import rfc8785
 from pydantic import BaseModel, ConfigDict
 
-from agent_runtime.action import digest
+from agent_runtime.action import canonical, digest
 
 EventType = Literal[
     "run.queued",
@@ -18,6 +17,8 @@ EventType = Literal[
     "run.waits",
     "run.resumed",
     "run.ended",
+    "run.pruned",
+    "data.restored",
     "bundle.assembled",
     "envelope.emitted",
     "model.failed",
@@ -84,7 +85,12 @@ class Verification(BaseModel):
 
 def digest_body(salt: str, body: dict[str, Any]) -> str:
     """Salted, so that a guessable body cannot be confirmed from its digest once it is erased."""
-    return "sha256:" + hashlib.sha256(salt.encode() + rfc8785.dumps(body)).hexdigest()
+    return digest_text(salt, canonical(body))
+
+
+def digest_text(salt: str, text: bytes) -> str:
+    """The digest of a body whose canonical text is known."""
+    return "sha256:" + hashlib.sha256(salt.encode() + text).hexdigest()
 
 
 def link(

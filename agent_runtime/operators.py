@@ -82,15 +82,17 @@ def choose_operator(data: Path, name: str) -> Operator:
 
 
 def channel(name: str) -> str:
-    """How a local decision reached us: the machine's user, and who they chose to be.
+    """How a local decision reached us: the machine's user, and who they chose to be."""
+    return f"cli:{user()} as {name}"
 
-    The user is asked of the system: the environment's $USER says what its owner likes.
-    """
+
+def user() -> str:
+    """The machine's user, asked of the system: the environment's $USER says what its owner
+    likes."""
     try:
-        user = pwd.getpwuid(os.getuid()).pw_name
+        return pwd.getpwuid(os.getuid()).pw_name
     except KeyError:  # containers run under ids that have no name
-        user = str(os.getuid())
-    return f"cli:{user} as {name}"
+        return str(os.getuid())
 
 
 def _problem(error: OSError | ValueError) -> str:

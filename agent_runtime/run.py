@@ -34,7 +34,11 @@ ENDS: frozenset[RunState] = frozenset({"completed", "rejected", "failed", "cance
 
 
 class Run(BaseModel):
-    """One run as stored. `epoch` rises with every claim; `reason` says why it waits or ended."""
+    """One run as stored. `epoch` rises with every claim; `reason` says why it waits or ended.
+
+    Queued, it may be claimed from `ready_at` on, of several the one with the highest `priority`
+    first; `tries` counts the attempts in a row that failed.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -50,8 +54,20 @@ class Run(BaseModel):
     lease_until: datetime | None = None
     trace: str = ""
     reason: str = ""
+    priority: int = 0
+    ready_at: datetime | None = None
+    tries: int = 0
     created_at: datetime
     updated_at: datetime
+
+    def is_ready(self, now: datetime) -> bool:
+        """Whether it is queued and its time has come.
+
+        What was ready when it was queued stays so when the clock goes back; so does a retry.
+        """
+        at, since = self.ready_at or self.created_at, self.updated_at
+        retried = self.tries > 0 and since > now
+        return self.state == "queued" and (at <= now or at <= since or retried)
 
 
 def new_id(prefix: str) -> str:

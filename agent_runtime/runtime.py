@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal, assert_never
 
 from pydantic import ValidationError
 
 from agent_runtime.action import require_json
+from agent_runtime.anchor import Anchor, Audit, audit, open_anchor
 from agent_runtime.app import App
 from agent_runtime.approval import Answer, Approval
-from agent_runtime.checkpoint import open_saver
+from agent_runtime.checkpoint import Saver
 from agent_runtime.clock import Clock, SystemClock
 from agent_runtime.decision import Desk
 from agent_runtime.errors import Conflict, InvalidInput, LostOwnership, StoreError
@@ -47,12 +49,13 @@ MAX_INPUT = 256_000
 class Runtime:
     """One installation: an app on a data folder. Open it with `Runtime.open`."""
 
-    def __init__(self, installation: Installation, worker: Worker) -> None:
+    def __init__(self, installation: Installation, worker: Worker, anchor: Anchor) -> None:
+        self.anchor = anchor
         self.store = installation.store
         self.app = installation.app
         self.clock = installation.clock
-        self._in = installation
         self._worker = worker
+        self._in = installation
         self._desk = Desk(installation, worker)
         self._pending = Pending(installation, self._desk)
 
@@ -79,7 +82,10 @@ class Runtime:
         async with AsyncExitStack() as stack:
             store = Store(data / DATABASE, clock, busy_timeout=settings.busy_timeout)
             stack.callback(store.close)
-            saver = await stack.enter_async_context(open_saver(store.path, store))
+            anchor = open_anchor(data, settings.anchor, clock)
+            stack.callback(anchor.close)
+            store.listeners.append(anchor.hear)
+            saver = Saver(store)
             opened = {resource.kind: await resource.open(data) for resource in app.resources}
             resources = Resources(opened)
             stack.push_async_callback(resources.close)
@@ -95,7 +101,7 @@ class Runtime:
                 lease=settings.lease,
             )
             graphs = {name: compile_graph(w, saver) for name, w in app.workflows.items()}
-            yield cls(installation, Worker(installation, graphs))
+            yield cls(installation, Worker(installation, graphs), anchor)
 
     async def start(
         self,
@@ -105,9 +111,12 @@ class Runtime:
         trigger: Trigger,
         documents: Sequence[Document] = (),
         tenant: str = "default",
+        ready_at: datetime | None = None,
+        priority: int = 0,
     ) -> Run:
         """Store a new run, or return the one that the same trigger key started before.
 
+        Workers take it up from `ready_at` on (default: at once), higher priorities first.
         Raises NotFound for an unknown workflow, InvalidInput that names the field at fault.
         """
         declared = self.app.workflow(workflow)
@@ -128,6 +137,8 @@ class Runtime:
                 trigger=trigger,
                 epoch=0,
                 trace=self._in.telemetry.new_trace(),
+                priority=priority,
+                ready_at=ready_at or session.now,
                 created_at=session.now,
                 updated_at=session.now,
             )
@@ -232,6 +243,16 @@ class Runtime:
         self._in.telemetry.ended(run)
         return run
 
+    @property
+    def worker(self) -> Worker:
+        """Who drives this process's runs."""
+        return self._worker
+
+    @property
+    def pending(self) -> Pending:
+        """What deadlines and changed policies do to open questions."""
+        return self._pending
+
     def resources(self) -> tuple[Any, ...]:
         """The opened outside systems."""
         return self._in.resources.opened
@@ -239,6 +260,11 @@ class Runtime:
     def verify(self, tenant: str = "default", anchor: Head | None = None) -> Verification:
         """Recompute the tenant's event chain, against an anchored head where one is given."""
         return self.store.read(tenant).events.verify(anchor)
+
+    def audit(self, tenant: str = "default") -> Audit:
+        """Recompute the tenant's event chain against the anchor outside the database."""
+        self.anchor.flush()
+        return audit(self.store.read(tenant).events, tenant, self.anchor.file, self.clock.now())
 
 
 def _same(known: Run, inputs: dict[str, Any]) -> Run:

@@ -18,6 +18,7 @@ from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import SpanProcessor, TracerProvider
 from opentelemetry.sdk.trace.id_generator import RandomIdGenerator
 from opentelemetry.trace import (
+    INVALID_SPAN,
     NonRecordingSpan,
     Span,
     SpanContext,
@@ -56,7 +57,9 @@ class Telemetry:
         self._provider = TracerProvider(
             resource=Resource.create({"service.name": "agent-runtime"}), id_generator=self._ids
         )
-        for processor in processors or _from_environment():
+        processors = processors or _from_environment()
+        self._exports = bool(processors)
+        for processor in processors:
             self._provider.add_span_processor(processor)
         self._tracer = self._provider.get_tracer("agent_runtime")
 
@@ -84,6 +87,8 @@ class Telemetry:
 
     def ended(self, run: Run) -> None:
         """Export the run's root span, from its start to now."""
+        if not self._exports:
+            return
         trace, span = (int(part, 16) for part in run.trace.split("-"))
         self._ids.planned = (trace, span)
         try:
@@ -101,6 +106,8 @@ class Telemetry:
         self, run: Run, approval_id: str, status: str, since: datetime, to: datetime
     ) -> None:
         """Export the span of an approval's wait."""
+        if not self._exports:
+            return
         span = self._tracer.start_span(
             "agent_runtime.approval_wait",
             context=_remote(run),
@@ -120,6 +127,9 @@ class Telemetry:
     def _span(
         self, name: str, kind: SpanKind, attributes: Attributes, run: Run | None
     ) -> Iterator[Span]:
+        if not self._exports:
+            yield INVALID_SPAN
+            return
         with self._tracer.start_as_current_span(
             name,
             context=None if run is None else _remote(run),

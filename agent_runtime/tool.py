@@ -337,7 +337,10 @@ def adopt(
 
 def to_json(result: Any) -> Any:
     """A tool's result as plain JSON values."""
-    return TypeAdapter(Any).dump_python(result, mode="json")
+    return _ANYTHING.dump_python(result, mode="json")
+
+
+_ANYTHING: TypeAdapter[Any] = TypeAdapter(Any)
 
 
 def _arguments_model(name: str, function: Function) -> type[BaseModel]:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -25,10 +25,13 @@ from agent_runtime.errors import (
     NeedsAttention,
     OutcomeUnknown,
     SettingsError,
+    StoreError,
     WorkflowError,
 )
 from agent_runtime.graph import RECURSION_LIMIT, Graph
 from agent_runtime.models.model import Model, offline_model
+from agent_runtime.queue import take
+from agent_runtime.queue.retry import is_transient
 from agent_runtime.run import ENDS, Run, RunState
 from agent_runtime.segment import Segment
 from agent_runtime.state import State
@@ -82,11 +85,15 @@ class Installation:
 
 @dataclass(frozen=True)
 class Halt:
-    """How a segment ended: the run's next state and why; `interrupt` when it parked."""
+    """How a segment ended: the run's next state and why; `interrupt` when it parked.
+
+    `transient`: the same segment may succeed later without anybody's doing.
+    """
 
     state: RunState
     reason: str = ""
     interrupt: Interrupt | None = None
+    transient: bool = False
 
 
 class Worker:
@@ -97,26 +104,44 @@ class Worker:
         self._graphs = graphs
         self._name = f"{socket.gethostname()}:{os.getpid()}"
 
+    @property
+    def name(self) -> str:
+        """The owner that its claims name: host and process."""
+        return self._name
+
+    @property
+    def lease(self) -> float:
+        """Seconds that a claim lasts unless it is renewed."""
+        return self._in.lease
+
     async def drive(self, tenant: str, run_id: str) -> Run:
         """Claim the run and advance it; returns it parked, waiting or ended.
 
         Raises Conflict when it cannot be claimed, LostOwnership when it was taken over.
         """
         run = await self._claim(tenant, run_id)
+        return await self.settle(run, await self.work(run))
+
+    async def work(self, run: Run) -> Halt:
+        """Advance a claimed run; what that led to is still to be settled.
+
+        Cancelled, it hands the run back.
+        """
         try:
             async with self._kept(run):
                 with self._in.telemetry.segment(run) as span:
                     halt = await self._advance(run)
                     span.set_attribute("agent_runtime.run.state", halt.state)
         except asyncio.CancelledError:
-            await asyncio.shield(self._halt(run, Halt("queued", "The worker was stopped.")))
+            await asyncio.shield(self.settle(run, Halt("queued", "The worker was stopped.")))
             raise
-        return await self._halt(run, halt)
+        return halt
 
     def may_claim(self, run: Run) -> bool:
-        """Whether nobody is working on a run that is queued or was being driven."""
-        lapsed = run.lease_until is not None and run.lease_until <= self._in.clock.now()
-        return run.state == "queued" or (run.state == "running" and (lapsed or _is_gone(run.owner)))
+        """Whether nobody is working on a run that is ready or was being driven."""
+        now = self._in.clock.now()
+        lapsed = run.lease_until is not None and run.lease_until <= now
+        return run.is_ready(now) or (run.state == "running" and (lapsed or is_gone(run.owner)))
 
     async def state_of(self, run: Run) -> StateSnapshot:
         """The graph's latest checkpoint of a run."""
@@ -124,15 +149,12 @@ class Worker:
 
     async def _claim(self, tenant: str, run_id: str) -> Run:
         before = self._in.store.read(tenant).runs.get(run_id)
-        gone = _is_gone(before.owner)
+        gone = is_gone(before.owner)
 
         def claim(session: Session) -> Run:
-            until = session.now + timedelta(seconds=self._in.lease)
             # Another worker may have found the same owner gone, and be at work already.
             dead = gone and session.runs.get(run_id).owner == before.owner
-            run = session.runs.claim(run_id, self._name, until, take_over=dead)
-            session.events.append("run.claimed", run_id, epoch=run.epoch, owner=self._name)
-            return run
+            return take(session, run_id, self._name, self._in.lease, take_over=dead)
 
         return await self._in.store.write(tenant, claim)
 
@@ -143,12 +165,14 @@ class Worker:
         async def beat() -> None:
             while True:
                 await asyncio.sleep(self._in.lease / 3)
-                await self._in.store.write(
-                    run.tenant,
-                    lambda s: s.runs.renew(
-                        run.id, run.epoch, s.now + timedelta(seconds=self._in.lease)
-                    ),
-                )
+                # A lock in the way of one beat leaves time for the next.
+                with suppress(StoreError):
+                    await self._in.store.write(
+                        run.tenant,
+                        lambda s: s.runs.renew(
+                            run.id, run.epoch, s.now + timedelta(seconds=self._in.lease)
+                        ),
+                    )
 
         task = asyncio.create_task(beat())
         try:
@@ -169,7 +193,8 @@ class Worker:
         except NeedsAttention as error:
             return Halt("needs_attention", str(error))
         except AgentRuntimeError as error:
-            return Halt("needs_attention", f"{type(error).__name__}: {error}")
+            reason = f"{type(error).__name__}: {error}"
+            return Halt("needs_attention", reason, transient=is_transient(error))
         except Exception as error:  # noqa: BLE001 — the graph has returned, so no pause passes here;
             # a fault in an author's code must leave the run where a person finds it.
             frame = _culprit(error, self._in.app.folder)
@@ -185,21 +210,22 @@ class Worker:
             mismatch = _mismatch(segment.workflow, snapshot)
             if mismatch:
                 return Halt("version_mismatch", mismatch)
-            if not snapshot.next:
+            if not snapshot.tasks:
                 return Halt(END_STATES[snapshot.values["outcome"]])
             payload = None
+        interrupts: Sequence[Interrupt] = snapshot.interrupts
         while True:
-            if snapshot.interrupts:
-                parked = snapshot.interrupts[0]
+            if interrupts:
+                parked = interrupts[0]
                 answered = self._answered(segment, parked)
                 if answered is None:
                     return Halt("paused", interrupt=parked)
                 wake = {"approval": answered.id, "status": answered.status}
                 payload = Command(resume={parked.id: wake})
-            await graph.ainvoke(payload, config, context=segment, durability="sync")
-            snapshot = await graph.aget_state(config)
-            if not snapshot.next:
-                return Halt(END_STATES[snapshot.values["outcome"]], _last_words(snapshot.values))
+            values = await graph.ainvoke(payload, config, context=segment, durability="sync")
+            interrupts = values.get("__interrupt__", ())
+            if not interrupts:
+                return Halt(END_STATES[values["outcome"]], _last_words(values))
 
     def _answered(self, segment: Segment, parked: Interrupt) -> Approval | None:
         """The final form of the question that the graph is parked at, once it is answered."""
@@ -209,7 +235,7 @@ class Worker:
             approval = approvals.get(approval.replaced_by)
         return None if approval.status in PENDING else approval
 
-    async def _halt(self, run: Run, halt: Halt) -> Run:
+    async def settle(self, run: Run, halt: Halt) -> Run:
         """Store how the segment ended and give the claim back, in one commit."""
 
         def settle(session: Session) -> Run:
@@ -263,9 +289,13 @@ def _initial(segment: Segment) -> State:
 
 def _mismatch(workflow: Workflow, snapshot: StateSnapshot) -> str:
     """What keeps this code from resuming the parked step; empty when nothing does."""
+    # Not `next`, which leaves out a node whose writes are stored while the checkpoint that takes
+    # them in is not: after a crash between the two the graph goes on from there.
     values = snapshot.values
-    if not snapshot.next and values.get("route") == "end" and values.get("after") is None:
+    if not snapshot.tasks and values.get("route") == "end" and values.get("after") is None:
         return ""
+    if "step" not in values:
+        return ""  # only its input is stored: no step has begun
     parked = values["step"]
     remedy = "Deploy the version that started the run, or cancel it and start anew."
     try:
@@ -274,7 +304,7 @@ def _mismatch(workflow: Workflow, snapshot: StateSnapshot) -> str:
         return f"The run is parked at step {parked!r}, which this version doesn't have. {remedy}"
     if values["contracts"].get(parked) != present:
         return f"Tools, schemas or edges of step {parked!r} have changed since. {remedy}"
-    if not snapshot.next:
+    if not snapshot.tasks:
         return f"The run is parked in step {parked!r} at a node this version doesn't have. {remedy}"
     return ""
 
@@ -286,7 +316,7 @@ def _last_words(values: dict[str, Any]) -> str:
     return str(feedback[-1]["text"]) if feedback else ""
 
 
-def _is_gone(owner: str | None) -> bool:
+def is_gone(owner: str | None) -> bool:
     """Whether a run's owner was a process of this machine that no longer lives."""
     host, _, pid = (owner or "").rpartition(":")
     if host != socket.gethostname() or not pid.isdigit():

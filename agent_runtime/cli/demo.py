@@ -49,7 +49,8 @@ def run_demo(place: Place, screen: Screen) -> int:
 
 
 async def _play(app: App, data: Path, samples: Path, screen: Screen) -> dict[str, Any]:
-    settings = load_settings()
+    # A demo's history is nobody's evidence: it is anchored in its own folder, wherever others are.
+    settings = load_settings().model_copy(update={"anchor": None})
     configure_logging(settings.log_level)
     clock = ManualClock(SystemClock().now(), ticking=True)
     await load_systems(app, data, samples)

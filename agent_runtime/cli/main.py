@@ -6,19 +6,17 @@ import io
 import sys
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
+from agent_runtime.cli import upkeep
 from agent_runtime.cli.faults import run_to_end
+from agent_runtime.cli.options import HERE, JSON, AppFolder, As, AsJson, DataFolder, Why
+from agent_runtime.cli.options import hello as _hello
+from agent_runtime.cli.options import hello_person as _hello_person
+from agent_runtime.cli.options import open_place as _open
 from agent_runtime.cli.reading import read_arguments, read_input
-from agent_runtime.errors import SettingsError
-
-if TYPE_CHECKING:
-    from agent_runtime.cli.opening import Place
-    from agent_runtime.cli.screen import Screen
-
-JSON = "--json"
 
 app = typer.Typer(
     name="agent-runtime",
@@ -43,6 +41,7 @@ for name, group in {
     "schema": schema,
 }.items():
     app.add_typer(group, name=name)
+app.add_typer(upkeep.app)
 
 
 class Kind(StrEnum):
@@ -62,20 +61,9 @@ class How(StrEnum):
     RETRY = "retry"
 
 
-AppFolder = Annotated[
-    Path, typer.Option("--app", envvar="AGENT_RUNTIME_APP", help="Project folder with graphs/.")
-]
-DataFolder = Annotated[
-    Path | None,
-    typer.Option("--data", envvar="AGENT_RUNTIME_DATA", help="Data folder; default: APP/data."),
-]
-AsJson = Annotated[bool, typer.Option(JSON, help="Print JSON for programs.")]
-As = Annotated[str, typer.Option("--as", help="Who you are: a name in operators.toml.")]
-Why = Annotated[str, typer.Option("--reason", help="Why; recorded.")]
 RunId = Annotated[str, typer.Argument(help="Id of the run.", metavar="RUN")]
 ApprovalId = Annotated[str, typer.Argument(help="Id of the approval.", metavar="APPROVAL")]
 Name = Annotated[str, typer.Argument(help="Name of the workflow.", metavar="WORKFLOW")]
-HERE = Path()
 
 
 @app.command()
@@ -107,6 +95,22 @@ def run(
     from agent_runtime.cli.commands import runs as commands
 
     commands.start(place, screen, workflow, inputs, key, started_by)
+
+
+@app.command()
+def worker(
+    concurrency: Annotated[int, typer.Option(min=1, help="Runs driven at a time.")] = 4,
+    once: Annotated[bool, typer.Option("--once", help="Drive what is ready, then end.")] = False,
+    folder: AppFolder = HERE,
+    data: DataFolder = None,
+    as_json: AsJson = False,
+) -> None:
+    """Take up runs as they get ready; the first signal stops it gently."""
+    _hello("worker", as_json=as_json)
+    place, screen = _open(folder, data, as_json=as_json)
+    from agent_runtime.cli.commands import worker as commands
+
+    commands.serve(place, screen, concurrency, once=once)
 
 
 @runs.command("list")
@@ -259,12 +263,14 @@ def events_tail(
 
 @events.command("verify")
 def events_verify(
-    head: Annotated[str | None, typer.Option(help="NUMBER:HASH kept outside the database.")] = None,
+    head: Annotated[
+        str | None, typer.Option(help="NUMBER:HASH kept elsewhere; default: the anchor's.")
+    ] = None,
     folder: AppFolder = HERE,
     data: DataFolder = None,
     as_json: AsJson = False,
 ) -> int:
-    """Recompute the event chain; exit code 1 when it is broken."""
+    """Recompute the event chain against its anchor; exit code 1 when it is broken."""
     place, screen = _open(folder, data, as_json=as_json, title="events verify")
     from agent_runtime.cli.commands import events as commands
 
@@ -337,35 +343,3 @@ def main() -> None:
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # a terminal without “ or → gets escapes
     sys.exit(run_to_end(app, as_json=JSON in sys.argv))
-
-
-def _hello(text: str, *, as_json: bool) -> None:
-    """The first line, before anything heavy is imported."""
-    if not as_json:
-        print(f"agent-runtime {text}", flush=True)
-
-
-def _hello_person(text: str, *, as_json: bool) -> None:
-    """The same of a command whose answer is the output: a pipe gets the answer alone."""
-    if sys.stdout.isatty():
-        _hello(text, as_json=as_json)
-
-
-def _open(
-    folder: Path, data: Path | None, *, as_json: bool, title: str = ""
-) -> tuple[Place, Screen]:
-    """The place and the screen of one command; raises SettingsError outside a project folder.
-
-    The title says to a person what is read, and where.
-    """
-    if folder == HERE and not (folder / "graphs").is_dir():
-        raise SettingsError(
-            f"--app is missing: {folder.resolve()} is no project folder, it has no graphs/.",
-            remedy="Name a project folder with --app DIR, or go to one.",
-        )
-    if title:
-        _hello_person(f"{title} · data in {data or folder / 'data'}", as_json=as_json)
-    from agent_runtime.cli.opening import Place
-    from agent_runtime.cli.screen import Screen
-
-    return Place(folder, data), Screen(as_json=as_json)

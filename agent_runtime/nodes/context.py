@@ -32,14 +32,19 @@ class ContextNode:
         with segment.telemetry.span(f"{step.name}.context", {"agent_runtime.node": "context"}):
             earlier = segment.passages(state.get("bundle", []))
             found = [] if earlier else _handed_in(segment)
-            for tool in step.context.tools:
-                arguments = bind(tool, segment.run.input)
-                name = ":".join([tool.name, *map(str, arguments.values())])[:200].strip()
-                found += await look_up(segment, step, tool, arguments, name)
+            looked = [
+                await look_up(segment, step, tool, arguments, _name(tool, arguments))
+                for tool, arguments in [(t, bind(t, segment.run.input)) for t in step.context.tools]
+            ]
+            found += [passage for result in looked for passage in result.shown]
             bundle = assemble(earlier, found, step.context_budget)
-            hashes = await segment.write(
-                lambda session: self._keep(session, state, bundle, segment)
-            )
+
+            def record(session: Session) -> list[str]:
+                for result in looked:
+                    result.record(session)
+                return self._keep(session, state, bundle, segment)
+
+            hashes = await segment.write(record)
         shown = extend(state.get("shown", []), hashes)
         return {"step": step.name, "shown": shown, "bundle": hashes, "route": "reasoning"}
 
@@ -69,6 +74,10 @@ class ContextNode:
             ),
         )
         return hashes
+
+
+def _name(tool: Tool, arguments: dict[str, Any]) -> str:
+    return ":".join([tool.name, *map(str, arguments.values())])[:200].strip()
 
 
 def extend(shown: Sequence[str], hashes: Sequence[str]) -> list[str]:

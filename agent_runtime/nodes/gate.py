@@ -169,10 +169,12 @@ class GateNode:
         approval = segment.read().approvals.latest(segment.run.id, step.name, visit)
         if approval is None or woken_for != {"approval": approval.id, "status": approval.status}:
             raise NeedsAttention("The run was woken for another question than the one it asked.")
-        await self._emit_answer(segment, state, approval)
+        envelope = self._answer(segment, state, approval)
+        if approval.status != "approved":
+            await segment.write(lambda session: segment.emit(session, envelope))
         match approval.status:
             case "approved":
-                return await self._authorize(segment, approval)
+                return await self._authorize(segment, approval, envelope)
             case "rejected":
                 told = tell(state, "rejected", _reason(approval, "reject"))
                 return {**told, **leave(segment, step, state, "rejected")}
@@ -189,10 +191,10 @@ class GateNode:
             case _:
                 assert_never(approval.status)
 
-    async def _emit_answer(self, segment: Segment, state: State, approval: Approval) -> None:
+    def _answer(self, segment: Segment, state: State, approval: Approval) -> Envelope:
         """The gate's second envelope: what people, the deadline or policy made of the question."""
         asked = validate_envelope(state["envelope"])
-        envelope = segment.envelope(
+        return segment.envelope(
             self._step,
             "gate",
             visit=approval.visit,
@@ -202,10 +204,12 @@ class GateNode:
             evidence=asked.evidence,
             action=asked.proposed_action,
         )
-        await segment.write(lambda session: segment.emit(session, envelope))
 
-    async def _authorize(self, segment: Segment, approval: Approval) -> State:
-        """Turn a complete approval into the right to act: the stored bytes, nothing fresher."""
+    async def _authorize(self, segment: Segment, approval: Approval, *announced: Envelope) -> State:
+        """Turn a complete approval into the right to act: the stored bytes, nothing fresher.
+
+        What is `announced` is emitted in the same commit.
+        """
         judged = Judgement(
             approval.action,
             approval.action_digest,
@@ -216,6 +220,8 @@ class GateNode:
         right = authorization(segment, self._step, approval.visit, judged, approval.id)
 
         def record(session: Session) -> None:
+            for envelope in announced:
+                segment.emit(session, envelope)
             session.journal.authorize(right)
             body = segment.event_body(self._step, approval.visit, by=approval.id)
             session.events.append("action.authorized", segment.run.id, **body)

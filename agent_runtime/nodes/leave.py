@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from agent_runtime.brief import Feedback, FeedbackKind
-from agent_runtime.envelope import validate_envelope
+from agent_runtime.envelope import Envelope, validate_envelope
 from agent_runtime.errors import NeedsAttention
 from agent_runtime.segment import Segment
 from agent_runtime.state import State
@@ -16,16 +16,22 @@ MAX_FEEDBACK = 30
 
 def leave(segment: Segment, step: Step, state: State, outcome: Outcome) -> State:
     """End this visit of the step: `after` is the next step, or None at the run's end."""
-    envelope = state.get("envelope")
-    parsed = None if envelope is None else validate_envelope(envelope)
     taken = dict(state.get("taken", {}))
     suffix = f"#{segment.grace}"
     counted = {name.removesuffix(suffix): n for name, n in taken.items() if name.endswith(suffix)}
-    edge = segment.workflow.follow(step.name, outcome, parsed, counted)
+    edge = segment.workflow.follow(step.name, outcome, _last(segment, step, state), counted)
     if edge is not None:
         taken[key(edge) + suffix] = counted.get(key(edge), 0) + 1
     after = None if edge is None else edge.target
     return {"route": "end", "outcome": outcome, "after": after, "taken": taken}
+
+
+def _last(segment: Segment, step: Step, state: State) -> Envelope | None:
+    """The envelope that conditions are about, where an edge of the step has one."""
+    if not any(edge.when for edge in segment.workflow.all_edges if edge.source == step.name):
+        return None
+    envelope = state.get("envelope")
+    return None if envelope is None else validate_envelope(envelope)
 
 
 def tell(state: State, kind: FeedbackKind, text: str, source: str | None = None) -> State:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from pydantic import BaseModel
@@ -18,12 +20,21 @@ from agent_runtime.store import Session
 from agent_runtime.tool import Tool, to_json
 
 
+@dataclass(frozen=True)
+class LookUpResult:
+    """What a look-up found. Whoever asked for it stores it with `record`."""
+
+    shown: list[Shown]
+    record: Callable[[Session], None]
+
+
 async def look_up(
     segment: Segment, step: Step, tool: Tool, arguments: dict[str, Any], name: str
-) -> list[Shown]:
+) -> LookUpResult:
     """Call a read or simulate tool; a failure becomes evidence of a failure, never a crash.
 
-    `name` is the source id of a result that doesn't name its own.
+    `name` is the source id of a result that doesn't name its own. Nothing is stored here, so
+    that what belongs together is stored in one commit.
     """
     attributes = {
         "gen_ai.operation.name": "execute_tool",
@@ -40,8 +51,10 @@ async def look_up(
             span.set_attribute("error.type", type(error).__name__)
             result, failure = None, error
             shown = [_as_failure(segment, tool, name, error)]
-    await segment.write(lambda session: _record(session, segment, tool, arguments, shown, failure))
-    return shown
+    record = partial(
+        _record, segment=segment, tool=tool, arguments=arguments, shown=shown, failure=failure
+    )
+    return LookUpResult(shown, record)
 
 
 def _as_shown(segment: Segment, tool: Tool, name: str, result: Any) -> list[Shown]:

@@ -143,13 +143,10 @@ class ReasoningNode:
         except OutOfScope as error:
             await self._refuse(segment, name)
             return {"error": str(error)}
-        found = await look_up(
-            segment,
-            self._step,
-            tool,
-            arguments,
-            name_source(call_id or str(thought.calls), thought.shown),
-        )
+        name = name_source(call_id or str(thought.calls), thought.shown)
+        looked = await look_up(segment, self._step, tool, arguments, name)
+        await segment.write(looked.record)
+        found = looked.shown
         bundle = add(thought.shown, found, self._step.context.token_budget)
         thought.shown, left_out = list(bundle.shown), {p.source for p in bundle.left_out}
         thought.left_out += bundle.left_out

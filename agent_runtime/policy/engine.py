@@ -258,6 +258,7 @@ def _most(slots: Iterable[Slot]) -> tuple[Slot, ...]:
     return tuple(Slot(role=role, count=count) for role, count in sorted(counts.items()))
 
 
+@functools.lru_cache(maxsize=256)
 def _entities(operator: Operator, schema: cedarpy.Schema) -> cedarpy.Entities:
     person = {
         "uid": {"type": "Operator", "id": operator.name},

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from collections.abc import Sequence
 from datetime import datetime
@@ -86,9 +87,10 @@ class Approvals:
         statuses: Sequence[ApprovalStatus] = (),
         *,
         run_id: str | None = None,
-        limit: int = 1_000,
+        limit: int = -1,
     ) -> list[Approval]:
-        """Approvals in the order they were asked, of these statuses (none named: of all)."""
+        """Approvals in the order they were asked, of these statuses (none named: of all);
+        a negative limit means no limit."""
         marks = ",".join("?" * len(statuses))
         where = f" AND status IN ({marks})" if statuses else ""
         where += " AND run_id = ?" if run_id is not None else ""
@@ -96,7 +98,7 @@ class Approvals:
             f"SELECT body FROM approvals WHERE tenant = ?{where} ORDER BY rowid LIMIT ?",  # noqa: S608 — marks
             (self._tenant, *statuses, *([run_id] if run_id is not None else []), limit),
         )
-        return [self._with_decisions(body) for (body,) in rows.fetchall()]
+        return self._all_with_decisions([body for (body,) in rows.fetchall()])
 
     def due(self) -> list[Approval]:
         """Open approvals whose deadline has passed."""
@@ -104,7 +106,7 @@ class Approvals:
             "SELECT body FROM approvals WHERE tenant = ? AND status = 'open' AND deadline <= ?",
             (self._tenant, to_text(self._now)),
         )
-        return [self._with_decisions(body) for (body,) in rows.fetchall()]
+        return self._all_with_decisions([body for (body,) in rows.fetchall()])
 
     def was_rejected(self, run_id: str, action_digest: str) -> bool:
         """Whether a person has said no to this very action in this run."""
@@ -116,13 +118,25 @@ class Approvals:
         return row is not None
 
     def _with_decisions(self, body: str) -> Approval:
-        approval = Approval.model_validate_json(body)
+        return self._all_with_decisions([body])[0]
+
+    def _all_with_decisions(self, bodies: Sequence[str]) -> list[Approval]:
+        found = [Approval.model_validate_json(body) for body in bodies]
         rows = self._connection.execute(
-            "SELECT body FROM decisions WHERE tenant = ? AND approval_id = ? ORDER BY at, operator",
-            (self._tenant, approval.id),
+            "SELECT approval_id, body FROM decisions WHERE tenant = ?"
+            " AND approval_id IN (SELECT value FROM json_each(?)) ORDER BY at, operator",
+            (self._tenant, json.dumps([approval.id for approval in found])),
         )
-        decisions = tuple(Decision.model_validate_json(text) for (text,) in rows)
-        return approval.model_copy(update={"decisions": decisions})
+        decisions: dict[str, tuple[Decision, ...]] = {}
+        for approval_id, text in rows:
+            given = decisions.get(approval_id, ())
+            decisions[approval_id] = (*given, Decision.model_validate_json(text))
+        return [
+            approval.model_copy(update={"decisions": decisions[approval.id]})
+            if approval.id in decisions
+            else approval
+            for approval in found
+        ]
 
 
 def _body(approval: Approval) -> str:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import sqlite3
 import stat
+import time
 from importlib import resources
 from pathlib import Path
 
 from agent_runtime.errors import StoreError
+from agent_runtime.store.migration import STEPS
 
 APPLICATION_ID = 0x41_52_54_31
 """Written into the file's header ("ART1") so that another program's database is recognised."""
@@ -39,7 +41,10 @@ def prepare(path: Path, busy_timeout: float = BUSY_TIMEOUT) -> None:
         connection = connect(path, busy_timeout)
         try:
             _check_ours(connection, path)
-            connection.execute("PRAGMA journal_mode = WAL")
+            if connection.execute("PRAGMA page_count").fetchone()[0] == 0:
+                # So that pruning gives space back; it can be chosen before the first page only.
+                connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
+            _use_wal(connection, busy_timeout)
             _migrate(connection, path)
         finally:
             connection.close()
@@ -55,6 +60,21 @@ def prepare(path: Path, busy_timeout: float = BUSY_TIMEOUT) -> None:
             f"The database {path} is damaged: {error}.",
             remedy="Nothing was changed. Restore a backup, or move the file away to start anew.",
         ) from error
+
+
+def _use_wal(connection: sqlite3.Connection, busy_timeout: float) -> None:
+    """Switch to WAL. SQLite does not wait for the lock that this takes: of two processes that
+    make the file at the same moment, one would fail whatever its busy timeout."""
+    until = time.monotonic() + busy_timeout
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > until:
+                raise
+            time.sleep(0.01)
+        else:
+            return
 
 
 def migrations() -> list[str]:
@@ -86,9 +106,11 @@ def _migrate(connection: sqlite3.Connection, path: Path) -> None:
                 f"The database {path} has schema {version}; this code knows {len(scripts)}.",
                 remedy="Use the newer agent-runtime that wrote it; nothing was changed.",
             )
-        for script in scripts[version:]:
+        for number, script in enumerate(scripts[version:], start=version + 1):
             for statement in _statements(script):
                 connection.execute(statement)
+            if number in STEPS:
+                STEPS[number](connection)
         connection.execute(f"PRAGMA user_version = {len(scripts)}")
         connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
         connection.execute("COMMIT")

@@ -8,8 +8,18 @@ import sqlite3
 from datetime import datetime
 from typing import Any
 
+from agent_runtime.action import canonical
 from agent_runtime.clock import from_text, to_text
-from agent_runtime.event import GENESIS, Event, EventType, Head, Verification, digest_body, link
+from agent_runtime.event import (
+    GENESIS,
+    Event,
+    EventType,
+    Head,
+    Verification,
+    digest_body,
+    digest_text,
+    link,
+)
 
 _SELECT = (
     "SELECT e.number, e.tenant, e.run_id, e.type, e.at, b.body, e.body_digest, e.previous,"
@@ -25,12 +35,15 @@ class Events:
         self._tenant = tenant
         self._now = now
         self.appended: list[Event] = []
+        # Nobody else writes within this session's transaction, so the end is looked up once.
+        self._end: Head | None = None
 
     def append(self, kind: EventType, run_id: str | None = None, /, **body: Any) -> Event:
         """Add one event; the body is plain JSON."""
-        head = self.head()
+        head = self._end or self.head()
         number, at, salt = head.number + 1, to_text(self._now), secrets.token_hex(16)
-        body_digest = digest_body(salt, body)
+        text = canonical(body)
+        body_digest = digest_text(salt, text)
         chained = link(self._tenant, number, run_id, kind, at, body_digest, head.hash)
         cursor = self._connection.execute(
             "INSERT INTO events (tenant, number, run_id, type, at, body_digest, previous, hash)"
@@ -39,7 +52,7 @@ class Events:
         )
         self._connection.execute(
             "INSERT INTO event_bodies (seq, salt, body) VALUES (?,?,?)",
-            (cursor.lastrowid, salt, json.dumps(body)),
+            (cursor.lastrowid, salt, text.decode()),
         )
         event = Event(
             number=number,
@@ -53,6 +66,7 @@ class Events:
             hash=chained,
         )
         self.appended.append(event)
+        self._end = Head(tenant=self._tenant, number=number, hash=chained)
         return event
 
     def head(self) -> Head:
@@ -64,10 +78,9 @@ class Events:
         number, chained = row or (0, GENESIS)
         return Head(tenant=self._tenant, number=number, hash=chained)
 
-    def find(
-        self, run_id: str | None = None, *, after: int = 0, limit: int = 10_000
-    ) -> list[Event]:
-        """Events in order, of one run or of all, with a number above `after`."""
+    def find(self, run_id: str | None = None, *, after: int = 0, limit: int = -1) -> list[Event]:
+        """Events in order, of one run or of all, with a number above `after`; a negative
+        limit means no limit."""
         where = " AND e.number > ?" + (" AND e.run_id = ?" if run_id else "")
         parameters = (self._tenant, after, *([run_id] if run_id else []), limit)
         rows = self._connection.execute(f"{_SELECT}{where} ORDER BY e.number LIMIT ?", parameters)

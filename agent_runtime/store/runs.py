@@ -15,7 +15,7 @@ from agent_runtime.trigger import Trigger
 
 _COLUMNS = (
     "id, tenant, workflow, version, state, input, trigger, epoch, owner, lease_until, trace,"
-    " reason, created_at, updated_at"
+    " reason, priority, ready_at, tries, created_at, updated_at"
 )
 
 
@@ -33,8 +33,10 @@ class Runs:
         row = (run.id, self._tenant, run.workflow, run.version, run.state, json.dumps(run.input))
         self._connection.execute(
             "INSERT INTO runs (id, tenant, workflow, version, state, input, documents, trigger,"
-            " trigger_key, trace, created_at, updated_at) VALUES (?,?,?,?,?,?,?,?,?,?,?,?)",
+            " trigger_key, trace, priority, ready_at, created_at, updated_at)"
+            " VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
             (*row, texts, run.trigger.model_dump_json(), run.trigger.key, run.trace)
+            + (run.priority, to_text(run.ready_at or run.created_at))
             + (to_text(run.created_at), to_text(run.updated_at)),
         )
 
@@ -66,8 +68,9 @@ class Runs:
         ).fetchone()
         return None if row is None else _run(row)
 
-    def find(self, states: Sequence[RunState] = (), limit: int = 1_000) -> list[Run]:
-        """Runs in the order they were made, of these states (none named: of all)."""
+    def find(self, states: Sequence[RunState] = (), limit: int = -1) -> list[Run]:
+        """Runs in the order they were made, of these states (none named: of all);
+        a negative limit means no limit."""
         marks = ",".join("?" * len(states))
         where = f" AND state IN ({marks})" if states else ""
         rows = self._connection.execute(
@@ -84,12 +87,12 @@ class Runs:
         if run.state != "queued" and not (run.state == "running" and (lapsed or take_over)):
             holder = f", held by {run.owner}" if run.state == "running" else ""
             raise Conflict(f"Run {run_id} is {run.state}{holder}; only a queued run can be driven.")
-        self._connection.execute(
-            "UPDATE runs SET state = 'running', epoch = epoch + 1, owner = ?, lease_until = ?,"
-            " reason = '', updated_at = ? WHERE tenant = ? AND id = ?",
+        row = self._connection.execute(
+            "UPDATE runs SET state = 'running', epoch = epoch + 1, owner = ?, lease_until = ?,"  # noqa: S608 — constant
+            f" reason = '', updated_at = ? WHERE tenant = ? AND id = ? RETURNING {_COLUMNS}",
             (owner, to_text(lease_until), to_text(self._now), self._tenant, run_id),
-        )
-        return self.get(run_id)
+        ).fetchone()
+        return _run(row)
 
     def own(self, run_id: str, epoch: int) -> None:
         """Raises LostOwnership unless this epoch is the run's present one and it is running."""
@@ -112,10 +115,22 @@ class Runs:
         run = self.get(run_id)
         if run.state in ENDS:
             raise Conflict(f"Run {run_id} is {run.state} already.")
-        self._connection.execute(
-            "UPDATE runs SET state = ?, reason = ?, owner = NULL, lease_until = NULL,"
-            " updated_at = ? WHERE tenant = ? AND id = ?",
+        # Handed back (queued), a run keeps its count of failures; whatever else follows ends it.
+        row = self._connection.execute(
+            "UPDATE runs SET state = ?1, reason = ?2, owner = NULL, lease_until = NULL,"  # noqa: S608 — constant
+            " updated_at = ?3, ready_at = CASE ?1 WHEN 'queued' THEN ?3 ELSE ready_at END,"
+            " tries = CASE ?1 WHEN 'queued' THEN tries ELSE 0 END"
+            f" WHERE tenant = ?4 AND id = ?5 RETURNING {_COLUMNS}",
             (state, reason, to_text(self._now), self._tenant, run_id),
+        ).fetchone()
+        return _run(row)
+
+    def defer(self, run_id: str, ready_at: datetime, reason: str) -> Run:
+        """Queue the run again after one more failure, to be claimed from then on."""
+        self.move(run_id, "queued", reason)
+        self._connection.execute(
+            "UPDATE runs SET tries = tries + 1, ready_at = ? WHERE tenant = ? AND id = ?",
+            (to_text(ready_at), self._tenant, run_id),
         )
         return self.get(run_id)
 
@@ -131,12 +146,13 @@ class Runs:
 def _run(row: tuple[object, ...]) -> Run:
     names = _COLUMNS.split(", ")
     values = dict(zip(names, row, strict=True))
-    lease = values["lease_until"]
+    lease, ready = values["lease_until"], str(values["ready_at"])
     return Run.model_validate(
         {
             **values,
             "input": json.loads(str(values["input"])),
             "trigger": Trigger.model_validate_json(str(values["trigger"])),
             "lease_until": None if lease is None else from_text(str(lease)),
+            "ready_at": from_text(ready),
         }
     )

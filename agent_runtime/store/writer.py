@@ -100,10 +100,7 @@ class Writer:
                     f"The database could not commit: {error}.",
                     remedy="Nothing of this request was stored. Check disk space and locks.",
                 )
-        for request in batch:
-            # A loop that was closed meanwhile has nobody left to tell; the commit stands.
-            with contextlib.suppress(RuntimeError):
-                request.loop.call_soon_threadsafe(request.resolve)
+        _tell(batch)
 
     def _run(self, request: _Request) -> None:
         self._connection.execute("SAVEPOINT request")
@@ -113,3 +110,17 @@ class Writer:
             request.error = error
             self._connection.execute("ROLLBACK TO request")
         self._connection.execute("RELEASE request")
+
+
+def _tell(batch: list[_Request]) -> None:
+    """Resolve the callers' futures: one wake-up for each event loop, not for each request."""
+    for loop in {request.loop for request in batch}:
+
+        def resolve(loop: asyncio.AbstractEventLoop = loop) -> None:
+            for request in batch:
+                if request.loop is loop:
+                    request.resolve()
+
+        # A loop that was closed meanwhile has nobody left to tell; the commit stands.
+        with contextlib.suppress(RuntimeError):
+            loop.call_soon_threadsafe(resolve)

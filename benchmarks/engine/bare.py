@@ -9,7 +9,6 @@ from __future__ import annotations
 import operator
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any, TypedDict
 
@@ -19,15 +18,11 @@ from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
 from langgraph.graph import START, StateGraph
 from langgraph.types import Command, interrupt
 
-from agent_runtime.checkpoint import open_saver
+from agent_runtime.checkpoint import Saver
 from agent_runtime.clock import SystemClock
-from agent_runtime.run import Run
-from agent_runtime.store import Session, Store
-from agent_runtime.trigger import Trigger
+from agent_runtime.store import Store
 from benchmarks.engine.case import Case
 from benchmarks.engine.workload import letter, proposal, summary
-
-TENANT = "default"
 
 
 class Notice(TypedDict, total=False):
@@ -73,53 +68,18 @@ class BareCase:
 
     async def start(self, name: str) -> bool:
         inputs = {"name": name, "letter": letter(name)}
-        config = await self.claim(name)
-        return "__interrupt__" in await self._graph.ainvoke(inputs, config, durability="async")
+        result = await self._graph.ainvoke(inputs, _thread(name), durability="async")
+        return "__interrupt__" in result
 
     async def answer(self, name: str) -> int:
         wake: Command[Any] = Command(resume={"approved": True, "by": "rita", "note": "fine"})
-        config = await self.claim(name)
-        result = await self._graph.ainvoke(wake, config, durability="async")
+        result = await self._graph.ainvoke(wake, _thread(name), durability="async")
         done = result.get("published") == [{"name": name, "by": "rita"}]
         return self._published.count(name) if done else -1
 
-    async def claim(self, name: str) -> dict[str, Any]:
-        """The graph's configuration."""
-        return {"configurable": {"thread_id": name}}
 
-
-class OwnSaverCase(BareCase):
-    """The bare graph on this project's saver, which lets only a run's owner write."""
-
-    def __init__(self, saver: BaseCheckpointSaver[Any], store: Store) -> None:
-        super().__init__(saver)
-        self._store = store
-        self._epochs: dict[str, int] = {}
-
-    async def claim(self, name: str) -> dict[str, Any]:
-        if name not in self._epochs:
-            self._epochs[name] = await self._store.write(TENANT, lambda s: _own(s, name))
-        claim = {"thread_id": name, "tenant": TENANT, "epoch": self._epochs[name]}
-        return {"configurable": claim}
-
-
-def _own(session: Session, name: str) -> int:
-    """A run that is claimed once and for the whole cycle: the row that the fence looks at."""
-    now = session.now
-    run = Run(
-        id=name,
-        tenant=TENANT,
-        workflow="bare",
-        version="1",
-        state="queued",
-        input={},
-        trigger=Trigger(kind="event", owner="bench"),
-        epoch=0,
-        created_at=now,
-        updated_at=now,
-    )
-    session.runs.insert(run, ())
-    return session.runs.claim(name, "bench", now + timedelta(hours=1), take_over=False).epoch
+def _thread(name: str) -> dict[str, Any]:
+    return {"configurable": {"thread_id": name}}
 
 
 @asynccontextmanager
@@ -144,20 +104,10 @@ async def open_stock(folder: Path) -> AsyncIterator[Case]:
 
 @asynccontextmanager
 async def open_own(folder: Path) -> AsyncIterator[Case]:
-    """This project's saver on its own store."""
+    """This project's saver on its own store, for threads that are no runs: it has nothing to
+    fence, as the stock saver has nothing."""
     store = Store(folder / "own.db", SystemClock())
     try:
-        async with open_saver(store.path, store) as saver:
-            yield OwnSaverCase(saver, store)
-    finally:
-        store.close()
-
-
-async def has_own_saver(folder: Path) -> bool:
-    """Whether this project's saver is one of its own, and not the stock one with a fence."""
-    store = Store(folder / "probe.db", SystemClock())
-    try:
-        async with open_saver(store.path, store) as saver:
-            return not isinstance(saver, AsyncSqliteSaver)
+        yield BareCase(Saver(store, tenant="default", fenced=False))
     finally:
         store.close()

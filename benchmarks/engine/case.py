@@ -98,7 +98,7 @@ def traced_commits() -> Iterator[Commits]:
     commits, connect = Commits(), sqlite3.connect
 
     def traced(*args: Any, **kwargs: Any) -> sqlite3.Connection:
-        connection = connect(*args, **kwargs)
+        connection: sqlite3.Connection = connect(*args, **kwargs)
         connection.set_trace_callback(commits.hear)
         return connection
 

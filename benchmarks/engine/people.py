@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import tempfile
 import time
+from functools import partial
 from pathlib import Path
 
 from agent_runtime.approval import Approval
@@ -14,12 +15,14 @@ from benchmarks.engine.case import traced_commits
 from benchmarks.engine.governed import RITA, GovernedCase, open_governed
 
 BATCH = 500
+PAGE = 100
+"""Approvals on one page of the list."""
 
 
 async def inbox(paused: int, looks: int, where: Path | None) -> list[float]:
-    """Milliseconds of each look at the open approvals, with that many paused runs in the store.
+    """Milliseconds of each look at a page of the open approvals, with that many paused runs.
 
-    The first look is the one of a process that has just started.
+    The first look is that of a runtime that was just opened.
     """
     with tempfile.TemporaryDirectory(dir=where) as folder:
         async with open_governed(Path(folder)) as case:
@@ -38,11 +41,11 @@ async def seed_paused(case: GovernedCase, count: int) -> None:
     left = count - 1
     while left:
         size = min(left, BATCH)
-        await case.runtime.store.write(RITA.tenant, lambda s, size=size: _copy(s, run, asked, size))
+        await case.runtime.store.write(RITA.tenant, partial(_copy, run, asked, size))
         left -= size
 
 
-def _copy(session: Session, run: Run, asked: Approval, count: int) -> None:
+def _copy(run: Run, asked: Approval, count: int, session: Session) -> None:
     for _ in range(count):
         copied = run.model_copy(update={"id": new_id("run")})
         session.runs.insert(copied, ())
@@ -53,11 +56,11 @@ def _copy(session: Session, run: Run, asked: Approval, count: int) -> None:
 
 
 def _look(case: GovernedCase, paused: int) -> float:
-    """As `agent-runtime approvals list` looks."""
+    """With the call behind `agent-runtime approvals list`, for one page."""
     begun = time.perf_counter()
-    found = case.runtime.store.read(RITA.tenant).approvals.find(["open"])
+    found = case.runtime.store.read(RITA.tenant).approvals.find(["open"], limit=PAGE)
     spent = (time.perf_counter() - begun) * 1e3
-    if len(found) != min(paused, 1_000):
+    if len(found) != min(paused, PAGE):
         raise RuntimeError(f"The inbox shows {len(found)} of {paused} approvals.")
     return spent
 

@@ -94,9 +94,13 @@ async def test_a_stale_segment_cannot_write_a_checkpoint(office: Office) -> None
 async def test_a_stale_segment_cannot_write_pending_writes(office: Office) -> None:
     """Neither can a node's writes be stored for the old epoch."""
     stale, _ = await taken_over(office)
-    saver = office.runtime._worker._graphs["ledger"].checkpointer
+    saver: Any = office.runtime._worker._graphs["ledger"].checkpointer
+    claim = config_of(stale.run)["configurable"]
+    place = {**claim, "checkpoint_ns": "", "checkpoint_id": "1"}
+    before = count_rows(office.data / "runtime.db")
     with pytest.raises(LostOwnership):
-        await saver.aput_writes(config_of(stale.run), [("step", "x")], "task")  # type: ignore[union-attr]
+        await saver.aput_writes({"configurable": place}, [("step", "x")], "task")
+    assert count_rows(office.data / "runtime.db") == before
 
 
 async def test_a_stale_segment_cannot_renew_its_lease(office: Office) -> None:

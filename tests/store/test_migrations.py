@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 import stat
+import threading
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
@@ -68,6 +69,17 @@ def test_opening_again_changes_nothing(path: Path) -> None:
     before = dump(path)
     prepare(path)
     assert dump(path) == before
+
+
+def test_a_file_that_another_process_is_making_is_waited_for(path: Path) -> None:
+    """SQLite's own switch to WAL fails at once on such a lock, whatever the busy timeout."""
+    with closing(sqlite3.connect(path, isolation_level=None, check_same_thread=False)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        release = threading.Timer(0.1, lambda: other.execute("ROLLBACK"))
+        release.start()
+        prepare(path)
+        release.join()
+    assert len(dump(path)) > 10
 
 
 def newer(path: Path) -> None:

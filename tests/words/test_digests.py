@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from hashlib import sha256
 from typing import Any
 
 import pytest
+import rfc8785
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -14,6 +16,7 @@ from agent_runtime.action import (
     ProposedAction,
     action_digest,
     approval_digest,
+    canonical,
     digest,
     fill_target,
 )
@@ -136,3 +139,49 @@ def test_a_digest_is_stable_over_time() -> None:
     """Stored approvals would be void if the way of digesting changed unnoticed."""
     canonical = b'{"a":null,"b":[1,"x"]}'
     assert digest({"b": [1, "x"], "a": None}) == "sha256:" + sha256(canonical).hexdigest()
+
+
+anything = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.binary(max_size=2),
+    lambda inner: (
+        st.lists(inner, max_size=4)
+        | st.tuples(inner, inner)
+        | st.dictionaries(st.text(max_size=4), inner, max_size=4)
+        | st.dictionaries(st.integers(0, 3) | st.text(max_size=1), inner, max_size=2)
+    ),
+    max_leaves=8,
+)
+
+
+def outcome(write: Callable[[Any], bytes], value: Any) -> bytes | str:
+    """What a writer of canonical JSON makes of a value."""
+    try:
+        return write(value)
+    except ValueError:
+        return "refused"
+
+
+@settings(deadline=None, derandomize=True, max_examples=1_000)
+@given(anything)
+def test_canonical_json_is_what_rfc8785_writes(value: Any) -> None:
+    """Byte for byte, and refused exactly where that refuses."""
+    assert outcome(canonical, value) == outcome(rfc8785.dumps, value)
+
+
+@pytest.mark.parametrize(
+    ("value", "refused"),
+    [
+        ({"\ue000": 1, "\U0001f600": 2, "a": 3}, False),  # ordered otherwise by code point
+        ('\x00\x1f\x7f\u2028"\\/', False),
+        ([1e21, 1e-7, 1.0, -0.0, 5e-324, 2**53 - 1], False),
+        ({"\ud800": 1}, True),
+        ("\ud800", True),
+        (2**53, True),
+        (float("nan"), True),
+        ({True: 1}, True),
+    ],
+)
+def test_canonical_json_of_awkward_values(value: Any, *, refused: bool) -> None:
+    """What a faster way is likeliest to get wrong."""
+    assert outcome(canonical, value) == outcome(rfc8785.dumps, value)
+    assert (outcome(canonical, value) == "refused") is refused

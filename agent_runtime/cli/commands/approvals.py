@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from agent_runtime.approval import Answer, Approval
-from agent_runtime.cli.commands.runs import checked, narrate
+from agent_runtime.cli.commands.runs import checked, drive_on, narrate
 from agent_runtime.cli.explain import approval_lines, approval_row, decide_lines
 from agent_runtime.cli.opening import Place
 from agent_runtime.cli.screen import Screen
@@ -58,7 +58,7 @@ def decide(
         narrate(runtime, screen)
         current = session.runs.get(approval.run_id)
         if drive and current.state == "queued":
-            current = await runtime.drive(current.id, operator.tenant)
+            current = await drive_on(runtime, current)
         return approval, current
 
     approval, run = place.work(work)

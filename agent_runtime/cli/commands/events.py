@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from typing import Any
 
+from agent_runtime.anchor import Audit
 from agent_runtime.cli.explain import event_line
 from agent_runtime.cli.opening import Place
 from agent_runtime.cli.screen import Screen
@@ -44,25 +44,42 @@ def tail(place: Place, screen: Screen, run_id: str | None, last: int, *, follow:
 
 
 def verify(place: Place, screen: Screen, head: str | None) -> int:
-    """Verify the chain; 0 when it holds."""
-    anchor = _head(head)
+    """Verify the chain against the head that was kept, else against the anchor's; 0 when it
+    holds."""
+    kept = _head(head)
     began = time.monotonic()
 
-    async def work(runtime: Runtime) -> dict[str, Any]:
+    async def work(runtime: Runtime) -> Audit:
         with screen.progress("recomputing the chain", None):
-            return runtime.verify(anchor=anchor).model_dump()
+            if kept is None:
+                return runtime.audit()
+            return Audit(**runtime.verify(anchor=kept).model_dump(), anchor="--head")
 
     found = place.work(work)
-    screen.document({**found, "seconds": round(time.monotonic() - began, 3)})
-    if found["problem"]:
-        screen.line(f"The chain is broken: {found['problem']}.", style="bold red")
+    screen.document({**found.model_dump(), "seconds": round(time.monotonic() - began, 3)})
+    if found.problem:
+        screen.line(f"The chain is broken: {found.problem}.", style="bold red")
         return 1
-    against = " and reaches the head that you kept" if found["anchored"] else ""
-    screen.line(f"The chain of {found['events']} events holds{against}.", style="green")
-    if not found["anchored"]:
-        screen.line(f"Its head: {found['events']}:{found['head']}")
-        screen.line("Keep the head elsewhere: only --head HEAD tells whether the end was cut off.")
-    return 0
+    whose = "the head that you kept" if kept else f"the head in {found.anchor}"
+    against = f" and reaches {whose}" if found.anchored else ""
+    screen.line(f"The chain of {found.events} events holds{against}.", style="green")
+    screen.line(f"Its head: {found.events}:{found.head}")
+    _tell_anchor(screen, found)
+    return 0 if found.holds else 1
+
+
+def _tell_anchor(screen: Screen, found: Audit) -> None:
+    """What the anchor leaves open."""
+    if found.gap:
+        screen.line(
+            f"But {found.gap}: one was forged, an anchor line was removed, or a process died.",
+            style="bold red",
+        )
+        screen.line(f"  → agent-runtime events tail --last {found.unanchored}")
+    elif found.unanchored:
+        screen.line(f"The newest {found.unanchored} are not anchored yet.")
+    for note in found.notes:
+        screen.line(f"note: {note}", style="yellow")
 
 
 def _head(text: str | None) -> Head | None:

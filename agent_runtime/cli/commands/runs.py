@@ -9,7 +9,7 @@ from pydantic import BaseModel, ValidationError
 from agent_runtime.cli.explain import event_line, next_lines, run_lines, run_row
 from agent_runtime.cli.opening import Place
 from agent_runtime.cli.screen import Screen
-from agent_runtime.errors import InvalidInput
+from agent_runtime.errors import Conflict, InvalidInput
 from agent_runtime.operators import FILE, provide_operators
 from agent_runtime.run import Run, RunState
 from agent_runtime.runtime import Runtime, Settlement
@@ -30,7 +30,7 @@ def start(
         provide_operators(place.data, place.folder / FILE)
         narrate(runtime, screen)
         started = await runtime.start(workflow, inputs, trigger=trigger)
-        return await runtime.drive(started.id) if started.state == "queued" else started
+        return await drive_on(runtime, started) if started.state == "queued" else started
 
     tell(place, screen, place.work(work, create=True))
 
@@ -113,11 +113,22 @@ def settle(place: Place, screen: Screen, run_id: str, how: str, who: str) -> Non
 
     async def work(runtime: Runtime) -> Run:
         operator = place.operator(who)
-        await runtime.settle(run_id, operator, cast("Settlement", how))
+        settled = await runtime.settle(run_id, operator, cast("Settlement", how))
         narrate(runtime, screen)
-        return await runtime.drive(run_id, operator.tenant)
+        return await drive_on(runtime, settled)
 
     tell(place, screen, place.work(work))
+
+
+async def drive_on(runtime: Runtime, run: Run) -> Run:
+    """Drive a run that was just made ready, unless a worker was faster: then it is that one's."""
+    try:
+        return await runtime.drive(run.id, run.tenant)
+    except Conflict:
+        present = runtime.store.read(run.tenant).runs.get(run.id)
+        if present.epoch == run.epoch:
+            raise
+        return present
 
 
 def narrate(runtime: Runtime, screen: Screen) -> None:

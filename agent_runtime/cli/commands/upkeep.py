@@ -1,0 +1,158 @@
+"""Upkeep of the data file: backup, restore, doctor, prune, vacuum."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+
+from agent_runtime.anchor import Anchor, open_anchor
+from agent_runtime.backup import (
+    NOT_PART,
+    RestoredRun,
+    make_backup,
+    restore_backup,
+)
+from agent_runtime.cli.opening import Place
+from agent_runtime.cli.screen import Screen
+from agent_runtime.clock import SystemClock
+from agent_runtime.doctor import Finding, examine
+from agent_runtime.errors import StoreError
+from agent_runtime.operators import user
+from agent_runtime.retention import BATCH, Pruned, parse_age, plan, prune
+from agent_runtime.runtime import DATABASE, Runtime
+from agent_runtime.settings import load_settings
+from agent_runtime.store import upkeep
+from agent_runtime.store.upkeep import Progress
+from agent_runtime.telemetry import configure_logging
+
+STYLES = {"error": "bold red", "warning": "yellow"}
+
+
+def back_up(place: Place, screen: Screen, file: Path, *, force: bool) -> None:
+    """Copy the data file, and say what the copy holds."""
+    anchor = _anchor(place)
+    with _copying(screen, "copying", place.data / DATABASE) as progress:
+        made = make_backup(place.data, file, anchor.file, force=force, progress=progress)
+    screen.document(made.model_dump())
+    events = sum(chain.events for chain in made.chains)
+    screen.line(f"{made.file}: {made.bytes} bytes, {events} events, opened and verified.")
+    screen.line(made.sha256)
+    screen.line(NOT_PART)
+
+
+def restore(place: Place, screen: Screen, file: Path, *, force: bool) -> None:
+    """Put a backup in place of the data file, and say what nobody can know."""
+    app, anchor = place.app(), _anchor(place)
+    with _copying(screen, "restoring", file) as progress:
+        done = restore_backup(
+            place.data,
+            file,
+            app,
+            anchor.file,
+            by=user(),
+            now=_now(),
+            force=force,
+            progress=progress,
+        )
+    screen.document(done.model_dump())
+    events = sum(chain.events for chain in done.chains)
+    screen.line(f"{done.file} holds the backup's {events} events, verified.")
+    if done.aside:
+        screen.line(f"The file that was there is kept as {done.aside}.")
+    if not done.anchored:
+        screen.line("The anchor could not be written; see: agent-runtime doctor", style="yellow")
+    screen.line("What was done after the backup is in no journal.")
+    _tell_runs(screen, "may have acted; a repeated call is harmless", done.runs, unknown=False)
+    _tell_runs(screen, "may have acted; look in the outside system first", done.runs, unknown=True)
+
+
+def doctor(place: Place, screen: Screen) -> int:
+    """List what is wrong; 1 when one of it is an error."""
+    with screen.progress("examining", None):
+        found = examine(place.data, _anchor(place), _now())
+    found.sort(key=lambda finding: finding.severity)
+    screen.document([finding.model_dump() for finding in found])
+    for finding in found:
+        _tell(screen, finding)
+    errors = sum(finding.severity == "error" for finding in found)
+    if not found:
+        screen.line("Nothing is wrong.", style="green")
+    else:
+        screen.line(f"{errors} errors, {len(found) - errors} warnings")
+    return 1 if errors else 0
+
+
+def prune_runs(
+    place: Place, screen: Screen, age: str, workflow: str | None, who: str, *, dry: bool
+) -> None:
+    """Erase old runs down to what their history needs."""
+    span = parse_age(age)
+
+    async def work(runtime: Runtime) -> Pruned:
+        operator = place.operator(who)
+        before = runtime.clock.now() - span
+        if workflow is not None:
+            runtime.app.workflow(workflow)
+        planned = plan(runtime.store.read(operator.tenant), before, workflow)
+        if dry:
+            return planned
+        with screen.progress("pruning", len(planned.runs) // BATCH + 1) as advance:
+            return await prune(runtime.store, operator, before, workflow, advance)
+
+    done = place.work(work)
+    screen.document({**done.model_dump(), "dry_run": dry})
+    verb = "would be" if dry else "were"
+    screen.line(
+        f"{len(done.runs)} runs {verb} pruned: {done.recordings} recordings,"
+        f" {done.checkpoints} checkpoints, {done.bodies} event bodies"
+    )
+    if not dry:
+        screen.line(f"{done.contents} contents are gone; the file is {done.bytes} bytes smaller.")
+
+
+def vacuum(place: Place, screen: Screen) -> None:
+    """Rewrite the file, so that what is pruned can be given back."""
+    path = place.data / DATABASE
+    if not path.is_file():
+        raise StoreError(f"There is no data in {place.data}.", remedy="Name it with --data.")
+    before = path.stat().st_size
+    with screen.progress("rewriting the file", None):
+        upkeep.rewrite(path)
+    after = path.stat().st_size
+    screen.document({"file": str(path), "before": before, "after": after})
+    screen.line(f"{path} has {after} bytes; it had {before}.")
+
+
+def _tell_runs(screen: Screen, title: str, runs: tuple[RestoredRun, ...], *, unknown: bool) -> None:
+    chosen = [run for run in runs if run.unknown is unknown]
+    if not chosen:
+        return
+    screen.line(f"Runs that {title}:", style="yellow" if unknown else "")
+    for run in chosen:
+        tools = ", ".join(f"{tool} ({recovery})" for tool, recovery in run.tools.items())
+        screen.line(f"  {run.id} {run.workflow} is {run.state}: {tools or 'unknown tools'}")
+
+
+def _tell(screen: Screen, finding: Finding) -> None:
+    text = f"{finding.severity}: {finding.where}: {finding.what}"
+    screen.line(text, style=STYLES[finding.severity])
+    screen.line(f"  → {finding.remedy}")
+
+
+@contextmanager
+def _copying(screen: Screen, what: str, source: Path) -> Iterator[Progress]:
+    total = upkeep.pages(source) if source.is_file() else None
+    with screen.progress(what, total) as advance:
+        yield lambda _done, _total: advance()
+
+
+def _anchor(place: Place) -> Anchor:
+    settings = load_settings()
+    configure_logging(settings.log_level)
+    return open_anchor(place.data, settings.anchor, SystemClock())
+
+
+def _now() -> datetime:
+    return SystemClock().now()

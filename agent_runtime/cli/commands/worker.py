@@ -1,0 +1,65 @@
+"""The worker: takes up runs as they get ready, until it is told to stop."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+
+from agent_runtime.cli.explain import event_line
+from agent_runtime.cli.faults import INTERRUPTED
+from agent_runtime.cli.opening import Place
+from agent_runtime.cli.screen import Screen
+from agent_runtime.event import Event
+from agent_runtime.queue import Limits
+from agent_runtime.runtime import Runtime
+from agent_runtime.service import Service
+from agent_runtime.settings import load_settings
+
+TOLD = frozenset({"run.claimed", "run.paused", "run.waits", "run.ended"})
+"""What a worker prints: what it takes up, and where that leads."""
+
+
+def serve(place: Place, screen: Screen, concurrency: int, *, once: bool) -> None:
+    """Drive what is ready; `once`: and end when nothing more is."""
+    settings = load_settings()
+    limits = Limits(
+        workflows=settings.workflow_limits,
+        per_tenant=settings.tenant_limit,
+        starts_per_second=settings.starts_per_second,
+    )
+
+    def tell(event: Event) -> None:
+        if event.type in TOLD:
+            screen.document(event.model_dump(mode="json"))
+            screen.line(event_line(event, with_run=True))
+
+    async def work(runtime: Runtime) -> None:
+        service = Service(
+            runtime, concurrency=concurrency, limits=limits, grace=settings.stop_grace
+        )
+        runtime.store.listeners.append(tell)
+        stop = _stopped_by_signals(screen)
+        if not once:
+            screen.line("waiting for runs")
+        await service.run(stop, once=once)
+
+    place.work(work, create=True)
+    screen.line("The worker has ended.")
+
+
+def _stopped_by_signals(screen: Screen) -> asyncio.Event:
+    """Set by the first signal; the second ends the process at once: leases and epochs keep the
+    runs safe."""
+    stop = asyncio.Event()
+
+    def hear() -> None:
+        if stop.is_set():
+            os._exit(INTERRUPTED)
+        stop.set()
+        screen.line("Stopping: what is held is finished or handed back.")
+
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, hear)
+    return stop

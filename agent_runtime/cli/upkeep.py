@@ -1,0 +1,82 @@
+"""Commands that keep the data file: backup, restore, doctor, prune, vacuum."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from agent_runtime.cli.options import HERE, AppFolder, As, AsJson, DataFolder, hello, open_place
+
+app = typer.Typer()
+
+
+@app.command("backup")
+def backup_file(
+    file: Annotated[Path, typer.Argument(help="Where the copy goes.", metavar="FILE")],
+    force: Annotated[bool, typer.Option("--force", help="Overwrite an older backup.")] = False,
+    folder: AppFolder = HERE,
+    data: DataFolder = None,
+    as_json: AsJson = False,
+) -> None:
+    """Copy the data file while it is in use; the copy is verified."""
+    hello(f"backup {file}", as_json=as_json)
+    place, screen = open_place(folder, data, as_json=as_json)
+    from agent_runtime.cli.commands import upkeep as commands
+
+    commands.back_up(place, screen, file, force=force)
+
+
+@app.command("restore")
+def restore_file(
+    file: Annotated[Path, typer.Argument(help="A file that backup made.", metavar="FILE")],
+    force: Annotated[bool, typer.Option("--force", help="Even against the anchor.")] = False,
+    folder: AppFolder = HERE,
+    data: DataFolder = None,
+    as_json: AsJson = False,
+) -> None:
+    """Put a backup in place of the data file, which is kept aside."""
+    hello(f"restore {file}", as_json=as_json)
+    place, screen = open_place(folder, data, as_json=as_json)
+    from agent_runtime.cli.commands import upkeep as commands
+
+    commands.restore(place, screen, file, force=force)
+
+
+@app.command()
+def doctor(folder: AppFolder = HERE, data: DataFolder = None, as_json: AsJson = False) -> int:
+    """Find what is wrong with the data, each with its remedy; exit code 1 on errors."""
+    hello("doctor", as_json=as_json)
+    place, screen = open_place(folder, data, as_json=as_json)
+    from agent_runtime.cli.commands import upkeep as commands
+
+    return commands.doctor(place, screen)
+
+
+@app.command()
+def prune(
+    older_than: Annotated[str, typer.Option(help="Age of the end: 90d, 12h, 8w.")],
+    who: As,
+    workflow: Annotated[str | None, typer.Option(help="Only runs of this one.")] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would go.")] = False,
+    folder: AppFolder = HERE,
+    data: DataFolder = None,
+    as_json: AsJson = False,
+) -> None:
+    """Erase recordings, checkpoints and texts of old runs; their history stays, as digests."""
+    hello(f"prune --older-than {older_than}", as_json=as_json)
+    place, screen = open_place(folder, data, as_json=as_json)
+    from agent_runtime.cli.commands import upkeep as commands
+
+    commands.prune_runs(place, screen, older_than, workflow, who, dry=dry_run)
+
+
+@app.command()
+def vacuum(folder: AppFolder = HERE, data: DataFolder = None, as_json: AsJson = False) -> None:
+    """Rewrite the data file of an older version, so that pruning can make it smaller."""
+    hello("vacuum", as_json=as_json)
+    place, screen = open_place(folder, data, as_json=as_json)
+    from agent_runtime.cli.commands import upkeep as commands
+
+    commands.vacuum(place, screen)

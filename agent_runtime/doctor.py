@@ -1,0 +1,199 @@
+"""The doctor: what is wrong with an installation's data, each finding with its remedy."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict
+
+from agent_runtime.anchor import Anchor, audit
+from agent_runtime.errors import StoreError
+from agent_runtime.operators import FILE as OPERATORS
+from agent_runtime.runtime import DATABASE
+from agent_runtime.store import Session, upkeep
+from agent_runtime.store.findings import Row, find_rows, vacuum_mode
+from agent_runtime.store.upkeep import Connection
+
+Severity = Literal["error", "warning"]
+
+WAL_LIMIT = 64 * 1024 * 1024
+"""A log that is larger was not folded into the file for long: a reader stays open."""
+DISK_RESERVE = 100 * 1024 * 1024
+RESTORE = "agent-runtime restore FILE"
+
+
+class Finding(BaseModel):
+    """One thing that is wrong: what, where, and the command or deed that mends it."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    code: str
+    severity: Severity
+    what: str
+    where: str
+    remedy: str
+
+
+@dataclass(frozen=True)
+class _Words:
+    """How a row that was found is told; `{id}` and `{detail}` stand for its own."""
+
+    severity: Severity
+    what: str
+    remedy: str
+
+
+KEEP = "agent-runtime events tail --run {detail}; restore a backup if its run is missed"
+ROWS: dict[str, _Words] = {
+    "approval_without_run": _Words("error", "an approval of run {detail}, which is gone", KEEP),
+    "authorization_without_run": _Words(
+        "error", "an authorization of run {detail}, which is gone", KEEP
+    ),
+    "journal_without_run": _Words("error", "a journal entry of run {detail}, which is gone", KEEP),
+    "recording_without_run": _Words("warning", "a recording of run {detail}, which is gone", KEEP),
+    "checkpoint_without_run": _Words(
+        "warning", "checkpoints of a thread that is no run", RESTORE + ", if the run is missed"
+    ),
+    "lease_lapsed": _Words(
+        "warning", "running, but its worker {detail} is silent", "agent-runtime runs resume {id}"
+    ),
+    "paused_unasked": _Words(
+        "error",
+        "paused, but nobody is asked",
+        "agent-runtime runs cancel {id} --as NAME --reason WHY, and start it anew",
+    ),
+    "asked_after_end": _Words(
+        "error", "still asked, but run {detail} has ended", "agent-runtime runs show {detail}"
+    ),
+    "intent_after_end": _Words(
+        "error",
+        "a call of run {detail} was intended, never settled, and the run has ended",
+        "look in the outside system under this key; agent-runtime runs show {detail}",
+    ),
+    "overdue": _Words(
+        "warning", "its deadline {detail} has passed", "agent-runtime runs resume, from a timer"
+    ),
+    "restored_untouched": _Words(
+        "warning",
+        "{detail} since a backup was restored: whether it acted after the backup is unknown",
+        "look in the outside system, then agent-runtime runs show {id}",
+    ),
+}
+
+
+def examine(data: Path, anchor: Anchor, now: datetime) -> list[Finding]:
+    """Everything that is wrong with the data folder; nothing is changed, not even migrated."""
+    path = data / DATABASE
+    if not path.is_file():
+        remedy = f"name the data folder with --data, or {RESTORE}"
+        return [_error("no_file", "there is no data file", str(path), remedy)]
+    found = [*_files(data, anchor), *_disk(path)]
+    try:
+        with upkeep.reading(path) as connection:
+            return [*_database(connection, path, anchor, now), *found]
+    except StoreError as error:
+        return [_error("damaged", error.message, str(path), RESTORE), *found]
+
+
+def _database(
+    connection: Connection, path: Path, anchor: Anchor, now: datetime
+) -> Iterator[Finding]:
+    problems = upkeep.check(connection)
+    yield from (_error("damaged", problem, str(path), RESTORE) for problem in problems)
+    version, known = upkeep.versions(connection)
+    if version != known:
+        what = f"its schema is {version}, this code knows {known}"
+        remedy = "agent-runtime runs list brings it forward"
+        newer = _error("schema", what, str(path), "use the newer agent-runtime that wrote it")
+        yield newer if version > known else _warning("schema", what, str(path), remedy)
+        return
+    if not vacuum_mode(connection):
+        what = "pruning cannot make this file smaller: it was made without incremental vacuum"
+        yield _warning("vacuum", what, str(path), "agent-runtime vacuum")
+    for tenant in upkeep.tenants(connection):
+        session = Session(connection, tenant, now)
+        yield from _chain(session, anchor, now)
+        yield from (_told(row) for row in find_rows(connection, tenant, now))
+        unused = len(session.retention.unreferenced())
+        if unused:
+            what = f"{unused} contents that nothing refers to"
+            yield _warning("contents", what, tenant, "agent-runtime prune removes them")
+
+
+def _chain(session: Session, anchor: Anchor, now: datetime) -> Iterator[Finding]:
+    found = audit(session.events, session.tenant, anchor.file, now)
+    where = f"history of {session.tenant}, anchor {found.anchor}"
+    if found.problem:
+        remedy = f"keep the file as evidence, then {RESTORE}"
+        yield _error("chain", found.problem, where, remedy)
+    if found.gap:
+        remedy = f"agent-runtime events tail --last {found.unanchored}: is every one of them yours?"
+        yield _warning("unanchored", found.gap, where, remedy)
+    for note in found.notes:
+        yield _warning("anchor_note", note, where, "agent-runtime events tail: is it yours?")
+
+
+def _files(data: Path, anchor: Anchor) -> Iterator[Finding]:
+    names = [DATABASE, f"{DATABASE}-wal", f"{DATABASE}-shm", OPERATORS]
+    for path in [*(data / name for name in names), anchor.file.path, anchor.unsent]:
+        if path.exists() and not upkeep.is_private(path):
+            what = "other users of this machine may use it"
+            yield _error("mode", what, str(path), f"chmod 600 {path}")
+    if not _is_writable(anchor.file.path):
+        remedy = "make it writable, or name another with AGENT_RUNTIME_ANCHOR"
+        yield _error("anchor", "the anchor cannot be written", str(anchor.file.path), remedy)
+    if anchor.unsent.exists():
+        what = "the webhook has not taken these heads; the next one takes them along"
+        yield _warning("webhook", what, str(anchor.unsent), "check AGENT_RUNTIME_ANCHOR")
+
+
+def _disk(path: Path) -> Iterator[Finding]:
+    wal = path.with_name(f"{path.name}-wal")
+    size = wal.stat().st_size if wal.exists() else 0
+    if size > WAL_LIMIT:
+        what = f"the log holds {size // 2**20} MiB: some reader keeps it from being folded in"
+        yield _warning("wal", what, str(wal), "restart the processes that hold the file open")
+    free = shutil.disk_usage(path.parent).free
+    if free < DISK_RESERVE + path.stat().st_size:
+        what = f"{free // 2**20} MiB are free, too little for a backup and a vacuum"
+        yield _warning("disk", what, str(path.parent), "make room, or agent-runtime prune")
+
+
+def _is_writable(path: Path) -> bool:
+    """Whether a line could be added; tried on the file itself, since root may write anywhere."""
+    if not path.exists():
+        return path.parent.is_dir() and os.access(path.parent, os.W_OK)
+    try:
+        with path.open("ab"):
+            return True
+    except OSError:
+        return False
+
+
+def _told(row: Row) -> Finding:
+    words = ROWS[row.code]
+
+    def told(text: str) -> str:
+        return text.format(id=row.id, detail=row.detail)
+
+    return Finding(
+        code=row.code,
+        severity=words.severity,
+        what=told(words.what),
+        where=row.id,
+        remedy=told(words.remedy),
+    )
+
+
+def _error(code: str, what: str, where: str, remedy: str) -> Finding:
+    return Finding(code=code, severity="error", what=what, where=where, remedy=remedy)
+
+
+def _warning(code: str, what: str, where: str, remedy: str) -> Finding:
+    return Finding(code=code, severity="warning", what=what, where=where, remedy=remedy)

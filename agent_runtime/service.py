@@ -1,0 +1,160 @@
+"""The worker service: takes runs up as they get ready, beside any number of other processes."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from contextlib import suppress
+
+from agent_runtime.errors import AgentRuntimeError, LostOwnership, StoreError
+from agent_runtime.event import Event, EventType
+from agent_runtime.queue import UNLIMITED, Job, Limits, Queue
+from agent_runtime.queue.retry import backoff
+from agent_runtime.queue.sqlite import SqliteQueue
+from agent_runtime.run import Run
+from agent_runtime.runtime import Runtime
+from agent_runtime.telemetry import log
+from agent_runtime.worker import Halt, is_gone
+
+ROUND = 1.0
+"""Seconds between two looks for workers that died: a dead process changes nothing in the file."""
+
+STIRRING: frozenset[EventType] = frozenset(
+    {"run.queued", "run.resumed", "action.settled", "approval.opened", "approval.closed"}
+)
+"""Events of this process that may make a run ready or set a timer."""
+
+
+class Service:
+    """Drives what is ready, `concurrency` segments at a time; a paused run costs it nothing.
+
+    `grace`: seconds that it goes on with what it holds once it is told to stop.
+    """
+
+    def __init__(
+        self,
+        runtime: Runtime,
+        *,
+        concurrency: int = 4,
+        limits: Limits = UNLIMITED,
+        grace: float = 10.0,
+        rng: random.Random | None = None,
+    ) -> None:
+        self._store = runtime.store
+        self._worker = runtime.worker
+        self._pending = runtime.pending
+        self._queue: Queue = SqliteQueue(runtime.store, runtime.worker.lease)
+        self._concurrency = concurrency
+        self._limits = limits
+        self._grace = grace
+        self._rng = rng or random.SystemRandom()
+        self._held: set[asyncio.Task[None]] = set()
+
+    async def run(self, stop: asyncio.Event, *, once: bool = False) -> None:
+        """Work until told to stop; `once`: until nothing is ready and nothing is held."""
+        self._store.listeners.append(self._hear)
+        watcher = asyncio.create_task(self._watch(stop))
+        try:
+            await self._review()
+            while not stop.is_set():
+                whole = await self._turn(stop)
+                if once and whole and not self._held:
+                    break
+                await self._sleep()
+        finally:
+            watcher.cancel()
+            self._store.listeners.remove(self._hear)
+            await self._leave()
+
+    async def _turn(self, stop: asyncio.Event) -> bool:
+        """Let time take effect, then take up what is ready. A fault of the installation, such as
+        a full disk, is for the next turn to try again: then this is false."""
+        try:
+            await self._queue.reap(is_gone)
+            await self._expire()
+            while len(self._held) < self._concurrency and not stop.is_set():
+                job = await self._queue.claim(self._worker.name, self._limits)
+                if job is None:
+                    break
+                self._hold(job)
+        except StoreError as error:
+            log("worker turn failed", error=error.code)
+            await asyncio.sleep(ROUND)
+            self._queue.nudge()
+            return False
+        return True
+
+    async def _expire(self) -> None:
+        """Let deadlines take effect; a question that cannot be closed keeps nothing else back."""
+        for tenant in self._queue.due():
+            try:
+                await self._pending.expire(tenant)
+            except StoreError:
+                raise
+            except AgentRuntimeError as error:
+                log("deadline without effect", error=error.code)
+
+    async def _sleep(self) -> None:
+        """Until something stirs. Meanwhile only the dead are looked for: they cannot stir."""
+        try:
+            until = self._queue.timer()
+            while not await self._queue.wait(until, ROUND):
+                if await self._queue.reap(is_gone):
+                    return
+        except StoreError as error:
+            log("worker wait failed", error=error.code)
+            await asyncio.sleep(ROUND)
+
+    def _hold(self, job: Job) -> None:
+        task = asyncio.create_task(self._work(job))
+        self._held.add(task)
+        task.add_done_callback(self._drop)
+
+    def _drop(self, task: asyncio.Task[None]) -> None:
+        self._held.discard(task)
+        if not task.cancelled() and task.exception() is not None:
+            log("segment failed", error=type(task.exception()).__name__)
+        self._queue.nudge()
+
+    async def _work(self, job: Job) -> None:
+        """Drive one claim to its next pause or end."""
+        run = self._store.read(job.tenant).runs.get(job.run_id)
+        try:
+            await self._settle(job, run, await self._worker.work(run))
+        except LostOwnership:
+            log("run was taken over", run, epoch=job.epoch)
+        except StoreError as error:
+            # Nothing says any more that we hold it: its lease passes, and it is taken up again.
+            log("run could not be settled", run, epoch=job.epoch, error=error.code)
+
+    async def _settle(self, job: Job, run: Run, halt: Halt) -> None:
+        if not halt.transient:
+            await self._worker.settle(run, halt)
+            return
+        delay = backoff(run.tries + 1, self._rng)
+        if delay is None:
+            await self._queue.park(job, f"{halt.reason} That was attempt {run.tries + 1}.")
+        else:
+            await self._queue.retry(job, delay, halt.reason)
+
+    async def _review(self) -> None:
+        """Policies are read when a process starts: that is when open questions may be outdated."""
+        for tenant in self._queue.asking():
+            await self._pending.review(tenant)
+
+    async def _watch(self, stop: asyncio.Event) -> None:
+        await stop.wait()
+        self._queue.nudge()
+
+    def _hear(self, event: Event) -> None:
+        if event.type in STIRRING:
+            self._queue.nudge()
+
+    async def _leave(self) -> None:
+        """Finish what is held within the grace period, and hand back the rest."""
+        if self._held:
+            with suppress(asyncio.CancelledError):
+                await asyncio.wait(self._held, timeout=self._grace)
+        for task in list(self._held):
+            task.cancel()
+        await asyncio.gather(*self._held, return_exceptions=True)

@@ -1,0 +1,110 @@
+"""`agent-runtime worker` as a program: what it prints, and how it ends."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.cli.conftest import PROGRAM
+from tests.cli.test_cli_interrupts import SOURCE
+
+QUEUE_RUNS = """
+import asyncio, sys
+from pathlib import Path
+from agent_runtime.app import load_app
+from agent_runtime.runtime import Runtime
+from agent_runtime.trigger import Trigger
+
+async def main(project, *customers):
+    async with Runtime.open(load_app(project), project / "data") as runtime:
+        for customer in customers:
+            trigger = Trigger(kind="event", owner="mailroom")
+            await runtime.start("slow", {"customer": customer}, trigger=trigger)
+
+asyncio.run(main(Path(sys.argv[1]), *sys.argv[2:]))
+"""
+"""A process of its own, because a project that was loaded here stays imported."""
+
+ENDED = "The worker has ended."
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    """A project of one workflow, whose first look-up takes its time."""
+    for folder in ("graphs", "graphs/slow"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "__init__.py").touch()
+    (tmp_path / "graphs/slow/workflow.py").write_text(SOURCE)
+    return tmp_path
+
+
+def queue_runs(project: Path, *customers: Path) -> None:
+    """Queue a run for each; the look-up is quick where the file is there already."""
+    python = str(PROGRAM.with_name("python"))
+    words = [python, "-c", QUEUE_RUNS, str(project), *map(str, customers)]
+    subprocess.run(words, check=True, timeout=60)
+
+
+def states(project: Path) -> list[str]:
+    words = [str(PROGRAM), "runs", "list", "--json", "--app", str(project)]
+    done = subprocess.run(words, capture_output=True, text=True, check=True, timeout=60)
+    return [run["state"] for run in json.loads(done.stdout)]
+
+
+@pytest.fixture
+def worker(project: Path) -> Iterator[subprocess.Popen[str]]:
+    """A worker in the middle of a long look-up."""
+    queue_runs(project, project / "begun")
+    words = [str(PROGRAM), "worker", "--app", str(project)]
+    env = {**os.environ, "AGENT_RUNTIME_STOP_GRACE": "0.2"}
+    with subprocess.Popen(words, stdout=subprocess.PIPE, text=True, env=env) as process:
+        assert process.stdout is not None
+        while "run.claimed" not in process.stdout.readline():
+            assert process.poll() is None
+        while not (project / "begun").exists():
+            assert process.poll() is None
+        yield process
+        process.kill()
+
+
+def test_once_drives_what_is_ready(project: Path) -> None:
+    """Each run that it takes up is a line, as is where it led; then it ends with 0."""
+    seen = project / "seen"
+    seen.touch()
+    queue_runs(project, seen, seen, seen)
+    words = [str(PROGRAM), "worker", "--once", "--json", "--app", str(project)]
+    done = subprocess.run(words, capture_output=True, text=True, check=False, timeout=60)
+    events = [json.loads(line)["type"] for line in done.stdout.splitlines()]
+    assert (done.returncode, done.stderr) == (0, "")
+    assert sorted(events) == ["run.claimed"] * 3 + ["run.ended"] * 3
+    assert states(project) == ["completed"] * 3
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_hands_back_and_ends_with_0(
+    project: Path, worker: subprocess.Popen[str], number: int
+) -> None:
+    """What it held is queued, for the next worker."""
+    worker.send_signal(number)
+    out, _ = worker.communicate(timeout=20)
+    assert (worker.returncode, out.splitlines()[-1]) == (0, ENDED)
+    assert states(project) == ["queued"]
+
+
+def test_a_second_signal_ends_at_once(project: Path, worker: subprocess.Popen[str]) -> None:
+    """Within the grace period already; the run is left behind, to be taken over."""
+    os.kill(worker.pid, signal.SIGSTOP)  # both signals are there before it can act on the first
+    worker.send_signal(signal.SIGTERM)
+    worker.send_signal(signal.SIGINT)
+    os.kill(worker.pid, signal.SIGCONT)
+    assert worker.wait(20) == 130
+    assert states(project) == ["running"]
+    words = [str(PROGRAM), "worker", "--once", "--app", str(project)]
+    subprocess.run(words, check=True, capture_output=True, timeout=60)
+    assert states(project) == ["completed"]
