@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 TESTS ?= tests
 RETAIL ?= ../shared/data/tau2-retail
-SOAK ?= tests/rules tests/store
+SOAK ?= tests/rules tests/store tests/checkpoint tests/queue
 ROUNDS ?= 20
 
 .PHONY: demo test cover check format bench serve soak clean lock
@@ -31,7 +31,8 @@ check: $(READY) ## format, lint, types, import contracts
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
 
-bench: $(READY) ## the real tasks of the retail benchmark; needs its data
+bench: $(READY) ## speed beside the stock saver, then the real tasks of the retail benchmark (needs its data)
+	@$(BIN)/python -m benchmarks.engine
 	@test -d $(RETAIL) || { echo "No benchmark data in $(RETAIL); name its folder: make bench RETAIL=DIR"; exit 2; }
 	@$(BIN)/python -m benchmarks.retail --data $(RETAIL) --tasks $(RETAIL)/tasks_train.json
 	@$(BIN)/python -m benchmarks.retail --data $(RETAIL) --tasks $(RETAIL)/tasks_train.json --approver deny

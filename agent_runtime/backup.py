@@ -133,8 +133,29 @@ def restore_backup(
         raise InvalidInput("FILE", str(source), "is no file")
     verify_file(source, None if force else anchor)
     data.mkdir(parents=True, exist_ok=True)
+    aside = _aside(data / DATABASE, now)
+    runs, chains = _replace(data, source, aside, app, by, now, progress)
+    return Restored(
+        file=str(data / DATABASE),
+        aside=str(aside) if aside.exists() else "",
+        chains=chains,
+        runs=runs,
+        anchored=_anchor(anchor, chains, by, now),
+    )
+
+
+def _replace(
+    data: Path,
+    source: Path,
+    aside: Path,
+    app: App,
+    by: str,
+    now: datetime,
+    progress: Progress | None,
+) -> tuple[tuple[RestoredRun, ...], tuple[Verification, ...]]:
+    """Prepare a draft beside the file, then take it over in one commit; verified before and
+    after."""
     present, draft = data / DATABASE, data / f".{DATABASE}.{os.getpid()}.restoring"
-    aside = _aside(present, now)
     try:
         upkeep.copy(source, draft)
         prepare(draft)
@@ -149,9 +170,7 @@ def restore_backup(
             file.unlink()
     prepare(present)
     verify_file(present)
-    kept = str(aside) if aside.exists() else ""
-    anchored = _anchor(anchor, chains, by, now)
-    return Restored(file=str(present), aside=kept, chains=chains, runs=runs, anchored=anchored)
+    return runs, chains
 
 
 def _verify_chain(session: Session, anchor: AnchorFile | None) -> Verification:

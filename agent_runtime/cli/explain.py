@@ -198,7 +198,8 @@ def _question(body: dict[str, Any]) -> str:
 
 
 def _fields(body: dict[str, Any]) -> str:
-    shown = {k: v for k, v in body.items() if isinstance(v, str | int) and v != ""}
+    # Sorted, as bodies come back from the store: an event reads the same live and afterwards.
+    shown = {k: v for k, v in sorted(body.items()) if isinstance(v, str | int) and v != ""}
     return pairs({k: v for k, v in shown.items() if k not in _LEFT_OUT})
 
 

@@ -270,7 +270,7 @@ def events_verify(
     data: DataFolder = None,
     as_json: AsJson = False,
 ) -> int:
-    """Recompute the event chain against its anchor; exit code 1 when it is broken."""
+    """Hold the event chain against its anchor; exit code 1: broken."""
     place, screen = _open(folder, data, as_json=as_json, title="events verify")
     from agent_runtime.cli.commands import events as commands
 

@@ -46,7 +46,7 @@ def restore_file(
 
 @app.command()
 def doctor(folder: AppFolder = HERE, data: DataFolder = None, as_json: AsJson = False) -> int:
-    """Find what is wrong with the data, each with its remedy; exit code 1 on errors."""
+    """Find what is wrong with the data, and what to do about it."""
     hello("doctor", as_json=as_json)
     place, screen = open_place(folder, data, as_json=as_json)
     from agent_runtime.cli.commands import upkeep as commands
@@ -64,7 +64,7 @@ def prune(
     data: DataFolder = None,
     as_json: AsJson = False,
 ) -> None:
-    """Erase recordings, checkpoints and texts of old runs; their history stays, as digests."""
+    """Erase what old runs hold; their history stays, as digests."""
     hello(f"prune --older-than {older_than}", as_json=as_json)
     place, screen = open_place(folder, data, as_json=as_json)
     from agent_runtime.cli.commands import upkeep as commands
@@ -74,7 +74,7 @@ def prune(
 
 @app.command()
 def vacuum(folder: AppFolder = HERE, data: DataFolder = None, as_json: AsJson = False) -> None:
-    """Rewrite the data file of an older version, so that pruning can make it smaller."""
+    """Rewrite an older data file, so that pruning makes it smaller."""
     hello("vacuum", as_json=as_json)
     place, screen = open_place(folder, data, as_json=as_json)
     from agent_runtime.cli.commands import upkeep as commands

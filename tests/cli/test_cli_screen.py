@@ -180,4 +180,4 @@ def test_follow(desk: Desk) -> None:
         process.terminate()
     assert "run.paused" in lines[0]
     assert "approval.closed" in lines[1]
-    assert "state=cancelled, reason=Seen." in lines[2]
+    assert "by=lena, reason=Seen., state=cancelled" in lines[2]

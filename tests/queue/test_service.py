@@ -16,7 +16,7 @@ from agent_runtime.approval import Answer
 from agent_runtime.brief import Brief
 from agent_runtime.clock import ManualClock
 from agent_runtime.envelope import Envelope
-from agent_runtime.errors import AlreadyDecided, ModelUnavailable, StaleQuestion
+from agent_runtime.errors import AlreadyDecided, ModelUnavailable
 from agent_runtime.queue import Limits
 from agent_runtime.queue.retry import MAX_TRIES
 from agent_runtime.service import Service
@@ -75,9 +75,10 @@ async def test_each_run_is_done_once_and_four_at_a_time(
 ) -> None:
     """Twenty runs, one claim and one payout each."""
     office, latch = latched
-    latch.open.set()
     runs = [await office.start() for _ in range(20)]
     serve(office, concurrency=4)
+    await until(lambda: latch.inside == 4)
+    latch.open.set()
     await until(lambda: ended(office, *runs), 30)
     assert [office.read(run).epoch for run in runs] == [1] * 20
     assert (len(dict(office.bank.payouts)), len(office.bank.payouts)) == (20, 20)
@@ -89,9 +90,11 @@ async def test_a_limit_holds_beside_the_concurrency(
 ) -> None:
     """The workflow's own bound is the tighter one, and all of its runs are done in the end."""
     office, latch = latched
-    latch.open.set()
     runs = [await office.start() for _ in range(6)]
     serve(office, concurrency=4, limits=Limits(workflows={"ledger": 2}))
+    await until(lambda: latch.inside == 2)
+    await asyncio.sleep(0.3)
+    latch.open.set()
     await until(lambda: ended(office, *runs), 30)
     assert latch.most == 2
 
@@ -269,23 +272,19 @@ async def test_a_person_and_a_deadline_race(tmp_path: Path) -> None:
     async with opened(flow, folder, clock=early) as desk, opened(flow, folder, clock=late) as timer:
         desk.bank.put("a1", amount="500.00")
         outcomes = set()
-        for number in range(10):
+        for number in range(12):
             asked = await desk.parked()
             answer = Answer(kind="approve", digest=asked.digest)
-
-            async def expire(delay: float = number / 1000) -> None:
-                await asyncio.sleep(delay)
-                await timer.runtime.expire()
-
-            yes = desk.runtime.decide(asked.id, desk.person("lena"), answer)
-            found = await asyncio.gather(yes, expire(), return_exceptions=True)
+            rivals = [desk.runtime.decide(asked.id, desk.person("lena"), answer)]
+            rivals.insert(number % 2, timer.runtime.expire())  # type: ignore[arg-type]
+            found = await asyncio.gather(*rivals, return_exceptions=True)
             record = desk.record(asked.run_id)
             (closed,) = record.bodies("approval.closed")
-            refused = isinstance(found[0], AlreadyDecided | StaleQuestion)
-            assert refused is (closed["status"] == "expired")
+            refused = [result for result in found if isinstance(result, AlreadyDecided)]
+            assert len(refused) == (closed["status"] == "expired")
             assert record.run.state == "queued"
             outcomes.add(closed["status"])
-        assert outcomes <= {"approved", "expired"}
+        assert outcomes == {"approved", "expired"}  # the race was one
 
 
 async def test_an_idle_service_does_next_to_nothing(office: Office, serve: Serve) -> None:
