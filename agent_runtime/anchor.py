@@ -327,5 +327,5 @@ def _post(url: str, lines: Sequence[str]) -> None:
         headers={"Content-Type": "application/x-ndjson"},
         method="POST",
     )
-    with urllib.request.urlopen(request, timeout=WEBHOOK_TIMEOUT):  # noqa: S310
+    with urllib.request.urlopen(request, timeout=WEBHOOK_TIMEOUT):  # noqa: S310 — as above
         pass
