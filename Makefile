@@ -6,7 +6,8 @@ READY := $(VENV)/.ready
 TESTS ?= tests
 RETAIL ?= ../shared/data/tau2-retail
 SOAK ?= tests/rules tests/store tests/checkpoint tests/queue
-ROUNDS ?= 20
+ROUNDS ?= 5
+SEED ?= 7
 
 .PHONY: demo test cover check format bench serve soak clean lock
 .DEFAULT_GOAL := demo
@@ -33,6 +34,7 @@ check: $(READY) ## format, lint, types, import contracts
 
 bench: $(READY) ## speed beside the stock saver, then the real tasks of the retail benchmark (needs its data)
 	@$(BIN)/python -m benchmarks.engine
+	@$(BIN)/python -m benchmarks.scale
 	@test -d $(RETAIL) || { echo "No benchmark data in $(RETAIL); name its folder: make bench RETAIL=DIR"; exit 2; }
 	@$(BIN)/python -m benchmarks.retail --data $(RETAIL) --tasks $(RETAIL)/tasks_train.json
 	@$(BIN)/python -m benchmarks.retail --data $(RETAIL) --tasks $(RETAIL)/tasks_train.json --approver deny
@@ -41,10 +43,13 @@ bench: $(READY) ## speed beside the stock saver, then the real tasks of the reta
 cover: $(READY) ## all tests, with the lines and branches that they reach
 	@$(BIN)/pytest -n auto --cov --cov-report=term $(TESTS)
 
-serve: $(READY) ## the API and the console; the command comes with them
-	@$(BIN)/agent-runtime serve
+serve: $(READY) ## the HTTP API on the demo's data, without tokens, on this machine only
+	@test -f data/runtime.db || $(BIN)/agent-runtime demo
+	@$(BIN)/agent-runtime serve --dev
 
-soak: $(READY) ## crash, race and ownership tests again and again
+soak: $(READY) ## kills, races and stopped workers at length, then the tests about them again and again
+	@$(BIN)/python -m benchmarks.crash --long --seed $(SEED)
+	@$(BIN)/python -m benchmarks.scale --finished 100000
 	@for round in $$(seq $(ROUNDS)); do echo "round $$round of $(ROUNDS)"; $(BIN)/pytest -x $(SOAK) || exit 1; done
 
 format: $(READY)

@@ -24,8 +24,10 @@ if TYPE_CHECKING:
     from agent_runtime.envelope import Envelope
     from agent_runtime.errors import ToolRefused, ToolUnavailable
     from agent_runtime.evidence import Evidence, Passage
+    from agent_runtime.schedule import Schedule
     from agent_runtime.step import Context, Reasoning, Step
     from agent_runtime.tool import Probe, ToolCall, adopt, resource, tool
+    from agent_runtime.trigger import EventTrigger
     from agent_runtime.workflow import SETTLED, Edge, Workflow
 
 __all__ = [
@@ -34,12 +36,14 @@ __all__ = [
     "Context",
     "Edge",
     "Envelope",
+    "EventTrigger",
     "Evidence",
     "LookUp",
     "Passage",
     "Probe",
     "ProposedAction",
     "Reasoning",
+    "Schedule",
     "Step",
     "ToolCall",
     "ToolRefused",
@@ -59,6 +63,7 @@ _HOMES = {
     "ToolUnavailable": "errors",
     "Evidence": "evidence",
     "Passage": "evidence",
+    "Schedule": "schedule",
     "Context": "step",
     "Reasoning": "step",
     "Step": "step",
@@ -67,6 +72,7 @@ _HOMES = {
     "adopt": "tool",
     "resource": "tool",
     "tool": "tool",
+    "EventTrigger": "trigger",
     "SETTLED": "workflow",
     "Edge": "workflow",
     "Workflow": "workflow",

@@ -76,11 +76,11 @@ def digest(value: Any) -> str:
     return "sha256:" + hashlib.sha256(canonical(value)).hexdigest()
 
 
-def require_json(field: str, value: Any) -> None:
-    """Raise InvalidInput unless `value` is JSON with a canonical form, which digests and history
-    need: no NaN or infinity, no integer beyond 53 bits, no half of a surrogate pair."""
+def require_json(field: str, value: Any) -> bytes:
+    """The canonical text of `value`; raises InvalidInput where there is none, which digests and
+    history need: no NaN or infinity, no integer beyond 53 bits, no half of a surrogate pair."""
     try:
-        canonical(value)
+        return canonical(value)
     except (ValueError, RecursionError) as error:
         raise InvalidInput(field, value, f"is not JSON in canonical form: {error}") from error
 

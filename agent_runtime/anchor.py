@@ -52,11 +52,6 @@ class Span(BaseModel):
     hash: str
     restored_by: str = ""
 
-    def joined(self, other: Span) -> Span:
-        """Both as one; the later end counts."""
-        last = max(self, other, key=lambda span: span.number)
-        return last.model_copy(update={"first": min(self.first, other.first)})
-
 
 class AnchorLine(Span):
     """One line of an anchor. `previous` is the digest of the line before it, whoever's it is."""
@@ -132,6 +127,12 @@ class AnchorFile:
             found.append(read)
         return found, ""
 
+    def covers(self, tenant: str, number: int) -> bool:
+        """Whether some process has exported this event as its own."""
+        lines, fault = self.read()
+        own = [line for line in lines if line.tenant == tenant]
+        return not fault and any(line.first <= number <= line.number for line in own)
+
     @contextmanager
     def _locked(self) -> Iterator[int]:
         file = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, PRIVATE)
@@ -149,7 +150,8 @@ class Anchor:
     file: AnchorFile
     clock: Clock
     webhook: str | None = None
-    _due: dict[str, Span] = field(default_factory=dict)
+    _due: dict[str, tuple[int, int, str]] = field(default_factory=dict)
+    """By tenant: first and last event, and the last one's hash."""
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _exporting: threading.Lock = field(default_factory=threading.Lock)
     _woken: threading.Event = field(default_factory=threading.Event)
@@ -159,8 +161,9 @@ class Anchor:
 
     def hear(self, event: Event) -> None:
         """Remember a committed event; it is anchored within moments."""
-        number = event.number
-        self._add(Span(tenant=event.tenant, first=number, number=number, hash=event.hash))
+        self._note(event.tenant, event.number, event.number, event.hash)
+        if self._woken.is_set():
+            return
         self._woken.set()
         if self._thread is None:
             self._thread = threading.Thread(target=self._serve, name="anchor", daemon=True)
@@ -172,7 +175,12 @@ class Anchor:
             with self._lock:
                 due, self._due = self._due, {}
             if due:
-                self._export(list(due.values()))
+                self._export(
+                    [
+                        Span(tenant=tenant, first=first, number=number, hash=head)
+                        for tenant, (first, number, head) in due.items()
+                    ]
+                )
 
     def close(self) -> None:
         """Export what waits, and stop."""
@@ -187,10 +195,13 @@ class Anchor:
         """Lines that the webhook has not taken yet; they go before the next one."""
         return self.file.path.with_name(f"{self.file.path.name}.unsent")
 
-    def _add(self, span: Span) -> None:
+    def _note(self, tenant: str, first: int, number: int, head: str) -> None:
+        """Add a span to what is due; of two, the later end counts."""
         with self._lock:
-            known = self._due.get(span.tenant)
-            self._due[span.tenant] = span if known is None else known.joined(span)
+            known = self._due.get(tenant, (first, number, head))
+            if known[1] > number:
+                number, head = known[1], known[2]
+            self._due[tenant] = (min(known[0], first), number, head)
 
     def _serve(self) -> None:
         while not self._closed.is_set():
@@ -204,7 +215,8 @@ class Anchor:
             lines = self.file.append(spans, self.clock.now())
         except OSError as error:
             for span in spans:
-                self._add(span)  # the next line covers them too
+                # The next line covers them too.
+                self._note(span.tenant, span.first, span.number, span.hash)
             self._warn("file", error)
             return
         if self.webhook is None:
@@ -289,13 +301,18 @@ def _overdue(events: Events, reached: int, last: int, now: datetime) -> str:
     return f"events {reached + 1} to {last} are not anchored"
 
 
+def hole(first: int, last: int) -> str:
+    """What is said of events that no process has exported as its own."""
+    return f"events {first} to {last} were not anchored when they came"
+
+
 def _holes(lines: list[AnchorLine]) -> list[str]:
     """Stretches of the past that no process has exported as its own."""
     found, reached = [], None
     for line in sorted(lines, key=lambda line: line.first):
         first = 1 if line.restored_by else line.first
         if reached is not None and first > reached + 1:
-            found.append(f"events {reached + 1} to {first - 1} were not anchored when they came")
+            found.append(hole(reached + 1, first - 1))
         reached = line.number if reached is None else max(reached, line.number)
     return found
 

@@ -8,12 +8,15 @@ import sys
 import traceback
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from types import ModuleType
 
+from agent_runtime.access import Access, load_access
 from agent_runtime.errors import AgentRuntimeError, NotFound, SettingsError, WorkflowError
 from agent_runtime.policy import PolicySet, load_policy
 from agent_runtime.tool import Resource, Tool
+from agent_runtime.trigger import EventTrigger
 from agent_runtime.workflow import Workflow
 
 
@@ -26,6 +29,14 @@ class App:
     policies: Mapping[str, PolicySet]
     prompts: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     resources: tuple[Resource, ...] = ()
+    access: Access = field(default_factory=Access.load)
+
+    @cached_property
+    def triggers(self) -> Mapping[str, tuple[EventTrigger, Workflow]]:
+        """What events may start, by the trigger's name."""
+        return {
+            t.name: (t, workflow) for workflow in self.workflows.values() for t in workflow.triggers
+        }
 
     def workflow(self, name: str) -> Workflow:
         """The workflow of that name; raises NotFound that lists the others."""
@@ -54,6 +65,7 @@ def load_app(folder: Path, *, lenient: bool = False) -> App:
             workflow = _workflow(place.name)
             workflows[workflow.name] = workflow
             prompts[workflow.name] = _read_prompts(place / "prompts")
+    _check_triggers(workflows.values())
     tools = write_tools(workflows.values())
     used = {} if lenient else proposals(workflows.values())
     policies = {
@@ -61,7 +73,8 @@ def load_app(folder: Path, *, lenient: bool = False) -> App:
         for name, held in sorted(used.items())
         if held
     }
-    app = App(folder, workflows, policies, prompts, _resources(folder))
+    access = Access.load() if lenient else load_access(folder / "policies")
+    app = App(folder, workflows, policies, prompts, _resources(folder), access)
     for workflow in workflows.values():
         _check_prompts(workflow, prompts[workflow.name])
     return app
@@ -77,6 +90,20 @@ def write_tools(workflows: Iterable[Workflow]) -> list[Tool]:
                 if found.setdefault(tool.name, tool) is not tool:
                     raise WorkflowError(f"Two different tools are called {tool.name!r}.")
     return list(found.values())
+
+
+def _check_triggers(workflows: Iterable[Workflow]) -> None:
+    """A trigger's name is an address, and a message that is signed for one of them must not count
+    at another."""
+    triggers = [trigger for workflow in workflows for trigger in workflow.triggers]
+    addresses = [trigger.name for trigger in triggers]
+    secrets = [f"{trigger.tenant}/{trigger.secret_name}" for trigger in triggers]
+    for what, found in (("name", addresses), ("secret", secrets)):
+        twice = sorted({one for one in found if found.count(one) > 1})
+        if twice:
+            raise WorkflowError(
+                f"Two triggers have the {what} {twice[0]!r}.", remedy="Give each its own."
+            )
 
 
 def proposals(workflows: Iterable[Workflow]) -> dict[str, set[str]]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,12 +11,14 @@ from pydantic import BaseModel, ConfigDict
 
 from agent_runtime.anchor import AnchorFile, Span
 from agent_runtime.app import App
+from agent_runtime.cipher import CLEAR, Cipher
 from agent_runtime.clock import to_text
 from agent_runtime.errors import InvalidInput, StoreError
 from agent_runtime.event import Head, Verification
 from agent_runtime.runtime import DATABASE
 from agent_runtime.store import Session, replacement, upkeep
 from agent_runtime.store.database import prepare
+from agent_runtime.store.draft import drafted
 from agent_runtime.store.upkeep import Progress
 
 REPEATABLE = frozenset({"safe_retry", "idempotency_key"})
@@ -64,9 +65,16 @@ class Restored(BaseModel):
 
 
 def make_backup(
-    data: Path, target: Path, anchor: AnchorFile, *, force: bool, progress: Progress | None = None
+    data: Path,
+    target: Path,
+    anchor: AnchorFile,
+    *,
+    force: bool,
+    progress: Progress | None = None,
+    cipher: Cipher = CLEAR,
 ) -> Backup:
-    """Copy the data file while it is in use; all that was committed before is in the copy.
+    """Copy the data file while it is in use; all that was committed before is in the copy, and
+    what was sealed stays so: the cipher is for verifying it.
 
     Raises InvalidInput when the target is there, StoreError when the copy does not verify.
     """
@@ -78,25 +86,24 @@ def make_backup(
         raise InvalidInput("FILE", target.name, "is there already", remedy=remedy)
     if not target.parent.is_dir():
         raise InvalidInput("FILE", str(target), "is in a folder that is not there")
-    draft = target.with_name(f".{target.name}.{os.getpid()}.partial")
-    try:
+    with drafted(target) as draft:
         upkeep.copy(source, draft, progress)
-        chains = verify_file(draft, anchor)
+        chains = verify_file(draft, anchor, cipher)
         draft.replace(target)
         upkeep.sync(target)
-    finally:
-        draft.unlink(missing_ok=True)
     return Backup(
         file=str(target), bytes=target.stat().st_size, sha256=_digest(target), chains=chains
     )
 
 
-def verify_file(path: Path, anchor: AnchorFile | None = None) -> tuple[Verification, ...]:
+def verify_file(
+    path: Path, anchor: AnchorFile | None = None, cipher: Cipher = CLEAR
+) -> tuple[Verification, ...]:
     """Open a file and verify all of it: pages, references, and each chain as far as it goes.
 
     Raises StoreError with the first thing that is wrong.
     """
-    with upkeep.reading(path) as connection:
+    with upkeep.reading(path, cipher) as connection:
         problems = upkeep.check(connection)
         found = []
         for tenant in upkeep.tenants(connection) if not problems else []:
@@ -122,6 +129,7 @@ def restore_backup(
     now: datetime,
     force: bool = False,
     progress: Progress | None = None,
+    cipher: Cipher = CLEAR,
 ) -> Restored:
     """Put a backup in the place of the data file, which is kept aside.
 
@@ -131,10 +139,10 @@ def restore_backup(
     """
     if not source.is_file():
         raise InvalidInput("FILE", str(source), "is no file")
-    verify_file(source, None if force else anchor)
+    verify_file(source, None if force else anchor, cipher)
     data.mkdir(parents=True, exist_ok=True)
     aside = _aside(data / DATABASE, now)
-    runs, chains = _replace(data, source, aside, app, by, now, progress)
+    runs, chains = _replace(data, source, aside, app, by, now, progress, cipher)
     return Restored(
         file=str(data / DATABASE),
         aside=str(aside) if aside.exists() else "",
@@ -152,24 +160,22 @@ def _replace(
     by: str,
     now: datetime,
     progress: Progress | None,
+    cipher: Cipher,
 ) -> tuple[tuple[RestoredRun, ...], tuple[Verification, ...]]:
     """Prepare a draft beside the file, then take it over in one commit; verified before and
     after."""
-    present, draft = data / DATABASE, data / f".{DATABASE}.{os.getpid()}.restoring"
-    try:
+    present = data / DATABASE
+    with drafted(present) as draft:
         upkeep.copy(source, draft)
-        prepare(draft)
+        prepare(draft, cipher=cipher)
         with upkeep.damage_named(present), replacement.set_aside(present, aside) as held:
             seen = replacement.epochs(held)
-            runs = _fence(draft, seen, app, by, _digest(source), now)
-            chains = verify_file(draft)
+            runs = _fence(draft, seen, app, by, _digest(source), now, cipher)
+            chains = verify_file(draft, cipher=cipher)
             replacement.replace(held, draft, progress)
             upkeep.sync(present)
-    finally:
-        for file in data.glob(f"{draft.name}*"):
-            file.unlink()
-    prepare(present)
-    verify_file(present)
+    prepare(present, cipher=cipher)
+    verify_file(present, cipher=cipher)
     return runs, chains
 
 
@@ -187,16 +193,23 @@ def _verify_chain(session: Session, anchor: AnchorFile | None) -> Verification:
 
 
 def _fence(
-    draft: Path, seen: Mapping[str, int], app: App, by: str, digest: str, now: datetime
+    draft: Path,
+    seen: Mapping[str, int],
+    app: App,
+    by: str,
+    digest: str,
+    now: datetime,
+    cipher: Cipher,
 ) -> tuple[RestoredRun, ...]:
     """Raise the claims in the draft and record the restore in each tenant's history."""
     tools = {name: _tools(app, name) for name in app.workflows}
-    with replacement.redrafted(draft) as connection:
+    with replacement.redrafted(draft, cipher) as connection:
         found = replacement.fence(connection, seen, lambda name: _is_unsure(tools, name))
         for tenant in upkeep.tenants(connection):
             named = [run_id for owner, run_id, _, _ in found if owner == tenant]
-            events = Session(connection, tenant, now).events
-            events.append("data.restored", None, by=by, backup=digest, runs=named)
+            session = Session(connection, tenant, now)
+            session.events.append("data.restored", None, by=by, backup=digest, runs=named)
+            session.flush()
     return tuple(
         RestoredRun(
             id=run_id,

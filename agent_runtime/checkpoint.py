@@ -27,8 +27,16 @@ from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
 
 from agent_runtime.errors import Conflict, NotFound, StoreError
 from agent_runtime.run import ENDS
-from agent_runtime.store import Session, Store
+from agent_runtime.store import Lane, Session, Store
 from agent_runtime.store.checkpoints import Checkpoints, PendingWrite, Place, StoredCheckpoint
+
+LANE = "__lane"
+"""Where a configuration holds the claim's lane: then nothing waits for a commit here, and whoever
+reports what was stored writes to the lane first. LangGraph keeps such names out of metadata."""
+
+LATEST = "__latest"
+"""Where a configuration holds the thread's newest checkpoint (None: there is none): see
+`holding`."""
 
 STORED_APART = ("channel_values", "channel_versions")
 """Fields of a checkpoint that have rows and a column of their own."""
@@ -43,6 +51,7 @@ class _Address:
     ns: str
     checkpoint_id: str | None
     epoch: int | None
+    lane: Lane | None
 
     def at(self, checkpoint_id: str | None) -> Place:
         if checkpoint_id is None:
@@ -55,6 +64,8 @@ class _Address:
         found |= {"checkpoint_ns": place.ns, "checkpoint_id": place.checkpoint_id}
         if self.epoch is not None:
             found["epoch"] = self.epoch
+        if self.lane is not None:
+            found[LANE] = self.lane
         return {"configurable": found}
 
 
@@ -103,7 +114,11 @@ class Saver(BaseCheckpointSaver[str]):
             ),
         )
         values = {c: self.serde.dumps_typed(held[c]) for c in new_versions if c in held}
-        await self._write(address, lambda checkpoints: checkpoints.put(stored, values))
+        if address.lane is not None:
+            # It holds what its tasks wrote: their own rows, where still unsent, are needless.
+            address.lane.post(lambda s: s.checkpoints.put(stored, values), replaces=True)
+        else:
+            await self._write(address, lambda checkpoints: checkpoints.put(stored, values))
         return address.config(stored.place)
 
     async def aput_writes(
@@ -116,19 +131,32 @@ class Saver(BaseCheckpointSaver[str]):
         """Store a task's writes; raises LostOwnership."""
         address = self._address(config)
         place = address.at(address.checkpoint_id)
-        rows = [
-            PendingWrite(task_id, WRITES_IDX_MAP.get(channel, idx), task_path, channel, value)
-            for idx, (channel, value) in enumerate(
-                (channel, self.serde.dumps_typed(value)) for channel, value in writes
-            )
-        ]
         # A task that runs again may report another error or pause, but never other results.
         replace = all(channel in WRITES_IDX_MAP for channel, _ in writes)
-        await self._write(address, lambda c: c.put_writes(place, rows, replace=replace))
+
+        def put(checkpoints: Checkpoints) -> None:
+            rows = [
+                PendingWrite(
+                    task_id,
+                    WRITES_IDX_MAP.get(channel, idx),
+                    task_path,
+                    channel,
+                    self.serde.dumps_typed(value),
+                )
+                for idx, (channel, value) in enumerate(writes)
+            ]
+            checkpoints.put_writes(place, rows, replace=replace)
+
+        if address.lane is not None:
+            address.lane.post(lambda session: put(session.checkpoints), provisional=True)
+        else:
+            await self._write(address, put)
 
     async def aget_tuple(self, config: RunnableConfig) -> CheckpointTuple | None:
         """The checkpoint that is named, or the thread's newest."""
         address = self._address(config)
+        if LATEST in config["configurable"] and address.checkpoint_id is None:
+            return cast("CheckpointTuple | None", config["configurable"][LATEST])
         await self._settle(address)
         checkpoints = self._store.read(address.tenant).checkpoints
         stored = checkpoints.get(address.thread_id, address.ns, address.checkpoint_id)
@@ -192,11 +220,12 @@ class Saver(BaseCheckpointSaver[str]):
         await self._keep_house(thread_ids if strategy == "delete" else [], prune)
 
     def get_next_version(self, current: str | None, channel: None) -> str:  # noqa: ARG002 — the base class passes it
-        """The version after `current`; sorted as text, also after those of the stock saver."""
+        """The version after `current`; sorted as text, also after those of the stock saver, which
+        begin with more zeros."""
         # The second part keeps two branches apart that count on from one checkpoint: they share
         # the table of values. It is no secret, and a forked process draws others.
         number = 0 if current is None else int(str(current).split(".")[0])
-        return f"{number + 1:08d}.{random.getrandbits(48):012x}"
+        return f"{number + 1:06d}.{random.getrandbits(32):08x}"
 
     def _address(self, config: RunnableConfig) -> _Address:
         named = config["configurable"]
@@ -204,7 +233,8 @@ class Saver(BaseCheckpointSaver[str]):
         if tenant is None or self._tenant not in (None, tenant):
             raise StoreError(f"The saver of tenant {self._tenant} was asked about {tenant}'s data.")
         ns, checkpoint_id = named.get("checkpoint_ns", ""), named.get("checkpoint_id")
-        return _Address(tenant, str(named["thread_id"]), ns, checkpoint_id, named.get("epoch"))
+        thread, epoch, lane = str(named["thread_id"]), named.get("epoch"), named.get(LANE)
+        return _Address(tenant, thread, ns, checkpoint_id, epoch, lane)
 
     async def _write(self, address: _Address, work: Callable[[Checkpoints], None]) -> None:
         if self._fenced and address.epoch is None:
@@ -226,6 +256,8 @@ class Saver(BaseCheckpointSaver[str]):
 
     async def _settle(self, address: _Address) -> None:
         """Wait until what this thread's writers have asked for so far is committed."""
+        if address.lane is not None:
+            await address.lane.settled()
         if (address.tenant, address.thread_id) in self._waiting:
             # One writer, first in, first out: when this is through, so is all before it.
             await self._store.write(address.tenant, lambda _: None)
@@ -259,6 +291,11 @@ class Saver(BaseCheckpointSaver[str]):
                 (w.task_id, w.channel, self.serde.loads_typed(w.value)) for w in stored.writes
             ],
         )
+
+
+def holding(config: RunnableConfig, newest: CheckpointTuple | None) -> RunnableConfig:
+    """A configuration that brings the thread's newest checkpoint along, to be read only once."""
+    return {**config, "configurable": {**config["configurable"], LATEST: newest}}
 
 
 def _require_end(session: Session, run_id: str) -> None:

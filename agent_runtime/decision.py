@@ -2,42 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import datetime
-from typing import Any, assert_never
+from collections.abc import Callable
+from functools import partial
+from typing import Any, TypeVar
 
-from pydantic import ValidationError
+from pydantic import TypeAdapter, ValidationError
 
-from agent_runtime.action import ProposedAction
+from agent_runtime import candidacy, closing
 from agent_runtime.approval import (
+    FRESH,
     Answer,
     Approval,
-    ApprovalStatus,
     Decision,
     check_answer,
+    check_claim,
     missing_slots,
 )
-from agent_runtime.envelope import validate_envelope
-from agent_runtime.errors import Conflict, InvalidInput, NotPermitted, PolicyError, StaleQuestion
-from agent_runtime.nodes.gate import question
-from agent_runtime.nodes.judge import Impossible, Judgement, Subject, judge
+from agent_runtime.asking import put_question, step_of
+from agent_runtime.candidacy import waiting_roles
+from agent_runtime.comment import Comment, CommentText
+from agent_runtime.edit import Edited, judge_edit
+from agent_runtime.errors import Conflict, InvalidInput, NotPermitted, StaleQuestion
+from agent_runtime.freshness import differing_facts, note_facts
+from agent_runtime.inbox import FIRST_PAGE, Counts, Filter, Order, Page
 from agent_runtime.policy import PolicySet
-from agent_runtime.run import Run
-from agent_runtime.segment import Segment
-from agent_runtime.step import Step
+from agent_runtime.run import Run, new_id
 from agent_runtime.store import Session
 from agent_runtime.telemetry import log
 from agent_runtime.verdict import Operator, Question, Ruling
 from agent_runtime.worker import Installation, Worker
 
+__all__ = ["Desk", "waiting_roles"]
 
-@dataclass(frozen=True)
-class Edited:
-    """An edit that was judged: the new question, and whether the editor's own yes counts."""
-
-    approval: Approval
-    ruling: Ruling
+T = TypeVar("T")
 
 
 class Desk:
@@ -50,146 +47,220 @@ class Desk:
     async def decide(self, approval_id: str, operator: Operator, answer: Answer) -> Approval:
         """Record one person's answer; returns the approval as it stands after it.
 
-        Raises AlreadyDecided, StaleQuestion, NotPermitted, InvalidInput or NotFound, with
-        nothing stored.
+        Raises AlreadyDecided, StaleQuestion (with what changed), Conflict (claimed by somebody
+        else), NotPermitted, InvalidInput or NotFound, with nothing stored of the answer.
         """
         store, tenant = self._in.store, operator.tenant
         asked = store.read(tenant).approvals.get(approval_id)
-        check_answer(asked, answer, operator, self._in.clock.now())
+        self._check(store.read(tenant), asked, operator, answer)
         ruling = self._permit(asked, operator, answer)
-        edited = await self._judge_edit(asked, operator, answer) if answer.kind == "edit" else None
+        if answer.kind == "approve":
+            asked = await self._fresh(asked)
+        edited = None
+        if answer.kind == "edit":
+            edited = await judge_edit(self._in, self._worker, asked, operator, answer)
 
         def record(session: Session) -> Approval:
-            fresh = session.approvals.get(approval_id)
-            check_answer(fresh, answer, operator, session.now)
-            session.approvals.record(_decision(fresh, operator, answer, ruling, session.now))
-            decided = session.approvals.get(approval_id)
-            _announce(session, decided, operator, answer, edited)
+            before = session.approvals.get(approval_id)
+            self._check(session, before, operator, answer)
+            mine = _decision(session, before, operator, answer, ruling)
+            session.approvals.record(mine)
+            decided = before.model_copy(update={"decisions": (*before.decisions, mine)})
+            _announce(session, decided, mine, edited)
             if edited is not None:
                 return _replace(session, decided, operator, answer, edited)
-            return self._conclude(session, decided, operator, answer)
+            return closing.follow(session, before, decided, mine, answer)
 
         after = await store.write(tenant, record)
-        run = store.read(tenant).runs.get(after.run_id)
-        if after.closed_at is not None:
-            self._in.telemetry.waited(
-                run, after.id, after.status, asked.created_at, after.closed_at
+        self._told(after, answer.kind)
+        return after
+
+    async def undo(self, approval_id: str, operator: Operator) -> Approval:
+        """Take one's own held answer back before it takes effect; see `closing.undo`."""
+        return await self._write(
+            operator, lambda session: closing.undo(session, approval_id, operator)
+        )
+
+    async def claim(
+        self, approval_id: str, operator: Operator, *, override: bool = False
+    ) -> Approval:
+        """Say for two minutes that one is at work on it, or renew that; see `candidacy`."""
+        return await self._write(
+            operator,
+            lambda session: candidacy.claim(session, approval_id, operator, override=override),
+        )
+
+    async def release(self, approval_id: str, operator: Operator) -> Approval:
+        """Give one's own claim back, if one holds it."""
+        return await self._write(
+            operator, lambda session: candidacy.release(session, approval_id, operator)
+        )
+
+    async def delegate(
+        self, approval_id: str, operator: Operator, to: str, reason: str = ""
+    ) -> Approval:
+        """Hand one's part in the question to the person named `to`; see `candidacy.delegate`."""
+        return await self._write(
+            operator,
+            lambda session: candidacy.delegate(session, approval_id, operator, to, reason[:4_000]),
+        )
+
+    async def comment(self, approval_id: str, operator: Operator, text: str) -> Comment:
+        """Add a remark, on closed questions too; raises InvalidInput, Conflict or NotFound."""
+        try:
+            words = TypeAdapter[str](CommentText).validate_python(text)
+        except ValidationError as error:
+            problem = error.errors(include_url=False)[0]["msg"]
+            raise InvalidInput("text", text, problem) from error
+
+        def add(session: Session) -> Comment:
+            asked = session.approvals.get(approval_id)
+            comment = Comment(
+                id=new_id("cmt"),
+                approval_id=asked.id,
+                author=operator.name,
+                text=words,
+                at=session.now,
             )
-        log("decision recorded", run, approval=after.id, kind=answer.kind)
+            session.comments.add(comment)
+            body = {"approval": asked.id, "comment": comment.id, "operator": operator.name}
+            session.events.append("approval.commented", asked.run_id, **body)
+            return comment
+
+        return await self._write(operator, add)
+
+    async def look(self, approval_id: str, operator: Operator) -> Approval:
+        """The question as shown to this person; their time to decide counts from the first look."""
+        approvals = self._in.store.read(operator.tenant)
+        asked = approvals.approvals.get(approval_id)
+        if approvals.comments.looked_at(approval_id, operator.name) is None:
+            await self._write(operator, lambda s: s.comments.look(approval_id, operator.name))
+        return asked
+
+    async def refresh(self, approval_id: str, operator: Operator) -> Approval:
+        """Read the facts of an open question again: unchanged, its `facts_read_at` is now;
+        changed, it is closed as stale and its run, once driven on, asks anew."""
+        asked = self._in.store.read(operator.tenant).approvals.get(approval_id)
+        return asked if asked.status != "open" else await self._reread(asked)
+
+    def inbox(
+        self,
+        wanted: Filter,
+        order: Order = FIRST_PAGE,
+        *,
+        who: Operator | None = None,
+        tenant: str = "default",
+    ) -> Page:
+        """One page of the tenant's questions; `who` is the person behind `mine` and `claimed`."""
+        session = self._in.store.read(tenant if who is None else who.tenant)
+        keys = session.inbox.page(wanted, order, who)
+        shown = keys[: order.limit]
+        found = session.approvals.read([key.id for key in shown])
+        return Page(items=tuple(found), after=shown[-1] if len(keys) > len(shown) else None)
+
+    def counts(
+        self, wanted: Filter, *, who: Operator | None = None, tenant: str = "default"
+    ) -> Counts:
+        """How many questions a filter finds."""
+        session = self._in.store.read(tenant if who is None else who.tenant)
+        return session.inbox.counts(wanted, who)
+
+    async def take_effect(self, tenant: str) -> list[Approval]:
+        """Let held answers take effect whose time to be undone is over."""
+        store, ended = self._in.store, []
+        for held in store.read(tenant).approvals.held():
+            after = await store.write(tenant, partial(_effect, held.id))
+            self._told(after, "hold")
+            ended.append(after)
+        return ended
+
+    async def remind(self, tenant: str) -> None:
+        """Tell whose answers are still missing, where a question's reminder is due."""
+        store = self._in.store
+        for approval_id in store.read(tenant).timers.due("reminder"):
+            await store.write(tenant, partial(_remind, approval_id))
+
+    async def _write(self, operator: Operator, work: Callable[[Session], T]) -> T:
+        return await self._in.store.write(operator.tenant, work)
+
+    def _told(self, after: Approval, kind: str) -> None:
+        run = self._in.store.read(after.tenant).runs.get(after.run_id)
+        if after.closed_at is not None:
+            span = (after.created_at, after.closed_at)
+            self._in.telemetry.waited(run, after.id, after.status, *span)
+        log("decision recorded", run, approval=after.id, kind=kind)
+
+    def _check(self, session: Session, asked: Approval, operator: Operator, answer: Answer) -> None:
+        """Raise unless this answer may be stored in this session."""
+        check_answer(asked, answer, operator, session.now)
+        if answer.kind == "respond":
+            self._bound_rounds(session, asked)
+        check_claim(asked, operator.name, session.now, override=answer.override)
+        if answer.version is None or answer.version == asked.version:
+            return
+        # Who is at work on it was just asked; it does not change what is answered.
+        since = session.approvals.changes(asked.id, answer.version)
+        found = tuple(one for one in since if one.field != "claim")
+        if found or answer.version > asked.version:
+            raise StaleQuestion(
+                f"Approval {asked.id} is at version {asked.version}, not {answer.version}.",
+                remedy="Look at it again and answer what it asks now.",
+                changes=found,
+            )
+
+    async def _fresh(self, asked: Approval) -> Approval:
+        """Raise StaleQuestion where a yes would rest on facts that are old and no longer hold."""
+        read = asked.facts_read_at or asked.created_at
+        if self._in.clock.now() - read <= FRESH:
+            return asked
+        return await self._reread(asked, refuse=True)
+
+    async def _reread(self, asked: Approval, *, refuse: bool = False) -> Approval:
+        run = self._in.store.read(asked.tenant).runs.get(asked.run_id)
+        found = await differing_facts(self._in.segment(run), step_of(self._in.app, asked), asked)
+        after = await self._in.store.write(
+            asked.tenant, lambda session: note_facts(session, asked, found)
+        )
+        if found and refuse:
+            raise StaleQuestion(
+                f"What approval {asked.id} rests on has changed since it was asked.",
+                remedy="It will be asked anew on the facts of now.",
+                changes=found,
+            )
         return after
 
     def _permit(self, asked: Approval, operator: Operator, answer: Answer) -> Ruling:
         """Whether this person may answer; raises NotPermitted with the rules that say no."""
         ruling = self.ruling(asked, operator)
-        if answer.kind == "approve":
-            if not ruling.counts:
-                why = "; ".join([*ruling.rules, *ruling.reasons])
-                raise NotPermitted(
-                    f"The yes of {operator.name} does not count here ({why}).", rules=ruling.rules
-                )
-            before = missing_slots(asked.slots, asked.yes())
-            mine = _decision(asked, operator, answer, ruling, self._in.clock.now())
-            if len(missing_slots(asked.slots, [*asked.yes(), mine])) == len(before):
-                raise NotPermitted(
-                    f"{operator.name} holds none of the roles still asked: {', '.join(before)}."
-                )
-        elif not ruling.counts and not _is_candidate(asked, operator):
-            raise NotPermitted(f"{operator.name} holds none of the roles that are asked.")
+        if answer.kind != "approve":
+            if not ruling.counts or asked.handed_on(operator.name):
+                candidacy.require_candidate(asked, operator)
+            return ruling
+        if not ruling.counts:
+            why = "; ".join([*ruling.rules, *ruling.reasons])
+            raise NotPermitted(
+                f"The yes of {operator.name} does not count here ({why}).", rules=ruling.rules
+            )
+        if asked.handed_on(operator.name):
+            candidacy.require_candidate(asked, operator)
+        session = self._in.store.read(asked.tenant)
+        mine = _decision(session, asked, operator, answer, ruling)
+        before = waiting_roles(asked)
+        if len(missing_slots(asked.slots, [*asked.yes(), mine])) == len(before):
+            raise NotPermitted(
+                f"{operator.name} holds none of the roles still asked: {', '.join(before)}."
+            )
         return ruling
 
     def ruling(self, asked: Approval, operator: Operator) -> Ruling:
         """What policy says about this person's yes to this question."""
         run = self._in.store.read(asked.tenant).runs.get(asked.run_id)
-        policy, put = self.question(asked, run)
+        policy, put = put_question(self._in, asked, run)
         return policy.counts(operator, put, [decision.operator for decision in asked.yes()])
 
     def question(self, asked: Approval, run: Run) -> tuple[PolicySet, Question]:
-        """The stored question as policy is asked it, and the policy set in force.
-
-        Raises StaleQuestion when it was asked under another contract than the present code's.
-        """
-        step = self._step(asked)
-        tool = step.tool("action", asked.action.tool)
-        policy = self._in.app.policies.get(asked.policy)
-        if policy is None or tool.facts_model is None:
-            raise PolicyError(f"There is no policy set {asked.policy!r} any more.")
-        put = Question(
-            action=asked.action,
-            arguments=tool.parse(asked.action.arguments),
-            facts=tool.facts_model.model_validate(asked.facts),
-            signals=asked.signals,
-            run=self._in.segment(run).facts(step),
-        )
-        return policy, put
-
-    def _step(self, asked: Approval) -> Step:
-        workflow = self._in.app.workflows.get(asked.workflow)
-        same = [] if workflow is None else [s for s in workflow.steps if s.name == asked.step]
-        if not same or same[0].contract != asked.contract:
-            raise StaleQuestion(
-                f"Approval {asked.id} was asked by another version of step {asked.step!r}.",
-                remedy="Deploy the version that asked, or cancel the run and start anew.",
-            )
-        return same[0]
-
-    async def _judge_edit(self, asked: Approval, operator: Operator, answer: Answer) -> Edited:
-        """Put the edited action through the gate's own questions before anyone may approve it."""
-        run = self._in.store.read(asked.tenant).runs.get(asked.run_id)
-        segment = self._in.segment(run)
-        step = segment.workflow.step(asked.step)
-        proposed = _edited_action(asked, answer.arguments or {}, step)
-        judged = await judge(segment, step, await self._subject(segment, run), proposed)
-        if isinstance(judged, Impossible):
-            raise InvalidInput("arguments", answer.arguments, judged.problem)
-        if judged.verdict.kind == "deny":
-            why = "; ".join([*judged.verdict.rules, *judged.verdict.reasons])
-            raise NotPermitted(
-                f"Policy forbids the edited action: {why}", rules=judged.verdict.rules
-            )
-        return self._requestion(segment, step, asked, operator, judged)
-
-    def _requestion(
-        self, segment: Segment, step: Step, asked: Approval, operator: Operator, judged: Judgement
-    ) -> Edited:
-        again = question(segment, step, asked.visit, judged).model_copy(
-            update={
-                "status": "open",
-                "interrupt_id": asked.interrupt_id,
-                "edited_by": operator.name,
-            }
-        )
-        policy, put = self.question(again, segment.run)
-        return Edited(again, policy.counts(operator, put, []))
-
-    async def _subject(self, segment: Segment, run: Run) -> Subject:
-        """The proposal's own envelope and evidence; what the model stated about the amount was
-        about its own action, not about the edited one."""
-        values = (await self._worker.state_of(run)).values
-        envelope = validate_envelope(values["envelope"])
-        own = envelope.proposed_action
-        if own is not None:
-            own = own.model_copy(update={"stated_amount": None})
-        told = envelope.model_copy(update={"proposed_action": own})
-        return Subject(told, segment.passages(values["shown"]), 0)
-
-    def _conclude(
-        self, session: Session, decided: Approval, operator: Operator, answer: Answer
-    ) -> Approval:
-        """What follows from an answer that changes nothing about the action."""
-        match answer.kind:
-            case "approve":
-                if missing_slots(decided.slots, decided.yes()):
-                    return decided
-                return close_question(session, decided, "approved", operator.name)
-            case "reject":
-                return close_question(session, decided, "rejected", operator.name)
-            case "respond":
-                self._bound_rounds(session, decided)
-                return close_question(session, decided, "responded", operator.name)
-            case "edit":
-                raise InvalidInput("kind", answer.kind, "was not judged")
-            case _:
-                assert_never(answer.kind)
+        """The stored question as policy is asked it; see `asking.put_question`."""
+        return put_question(self._in, asked, run)
 
     def _bound_rounds(self, session: Session, decided: Approval) -> None:
         step = self._in.app.workflow(decided.workflow).step(decided.step)
@@ -201,46 +272,25 @@ class Desk:
             )
 
 
-def _is_candidate(asked: Approval, operator: Operator) -> bool:
-    return any(slot.role in operator.roles for slot in asked.slots)
-
-
-def _edited_action(asked: Approval, arguments: dict[str, Any], step: Step) -> ProposedAction:
-    tool = step.tool("action", asked.action.tool)
-    merged = {**asked.action.arguments, **arguments}
-    field = tool.target[1] if tool.target else ""
-    target = str(merged.get(field, asked.action.target_id))
-    try:
-        return ProposedAction(type=tool.name, target_id=target, arguments=merged)
-    except ValidationError as error:
-        raise InvalidInput(field, target, error.errors(include_url=False)[0]["msg"]) from error
-
-
 def _decision(
-    asked: Approval, operator: Operator, answer: Answer, ruling: Ruling, at: datetime
+    session: Session, asked: Approval, operator: Operator, answer: Answer, ruling: Ruling
 ) -> Decision:
+    holder = asked.claimant(session.now)
     return Decision(
         approval_id=asked.id,
         operator=operator.name,
         roles=operator.roles,
+        lent=asked.lent(operator.name),
         kind=answer.kind,
         reason=answer.reason,
+        code=("other" if answer.code is None else answer.code) if answer.kind == "reject" else None,
         arguments=answer.arguments,
         rules=ruling.rules,
         channel=answer.channel,
-        at=at,
+        overrode=None if holder == operator.name else holder,
+        shown_at=session.comments.looked_at(asked.id, operator.name),
+        at=session.now,
     )
-
-
-def close_question(
-    session: Session, approval: Approval, status: ApprovalStatus, by: str
-) -> Approval:
-    """Give the question its final answer and wake the run, in the same commit."""
-    closed = session.approvals.close(approval.id, status, by)
-    session.runs.move(approval.run_id, "queued")
-    body = {"approval": approval.id, "status": status, "by": by}
-    session.events.append("approval.closed", approval.run_id, **body)
-    return closed
 
 
 def _replace(
@@ -254,34 +304,47 @@ def _replace(
     session.events.append(
         "approval.requested", again.run_id, **body, digest=again.digest, rules=list(again.rules)
     )
-    mine = Answer(kind="approve", digest=again.digest, channel=f"{answer.channel} (edit)")
-    if edited.ruling.counts:
-        session.approvals.record(_decision(again, operator, mine, edited.ruling, session.now))
-    again = session.approvals.get(again.id)
-    if missing_slots(again.slots, again.yes()):
+    if not edited.ruling.counts:
         return again
-    return close_question(session, again, "approved", operator.name)
+    changed = {"kind": "approve", "digest": again.digest, "channel": f"{answer.channel} (edit)"}
+    yes = answer.model_copy(update={**changed, "arguments": None, "reason": ""})
+    mine = _decision(session, again, operator, yes, edited.ruling)
+    session.approvals.record(mine)
+    decided = again.model_copy(update={"decisions": (mine,)})
+    return closing.follow(session, again, decided, mine, yes)
 
 
-def _announce(
-    session: Session, asked: Approval, operator: Operator, answer: Answer, edited: Edited | None
-) -> None:
+def _announce(session: Session, asked: Approval, mine: Decision, edited: Edited | None) -> None:
     effective = asked.action if edited is None else edited.approval.action
     session.events.append(
         "approval.decided",
         asked.run_id,
         approval=asked.id,
-        operator=operator.name,
-        kind=answer.kind,
-        reason=answer.reason,
-        arguments=answer.arguments,
+        operator=mine.operator,
+        kind=mine.kind,
+        reason=mine.reason,
+        arguments=mine.arguments,
         proposed=asked.action.model_dump(mode="json"),
         effective=effective.model_dump(mode="json"),
-        missing=missing_slots(asked.slots, asked.yes()) if answer.kind == "approve" else [],
-        channel=answer.channel,
+        missing=waiting_roles(asked) if mine.kind == "approve" else [],
+        channel=mine.channel,
+        **_noted(mine),
     )
 
 
-def waiting_roles(approval: Approval) -> Sequence[str]:
-    """The roles that still have to say yes."""
-    return missing_slots(approval.slots, approval.yes())
+def _noted(mine: Decision) -> dict[str, Any]:
+    """What is told of an answer only where there is something to tell."""
+    noted = {"code": mine.code, "overrode": mine.overrode, "took": mine.took}
+    return {name: value for name, value in noted.items() if value is not None}
+
+
+def _effect(approval_id: str, session: Session) -> Approval:
+    return closing.take_effect(session, approval_id)
+
+
+def _remind(approval_id: str, session: Session) -> None:
+    asked = session.approvals.get(approval_id)
+    if session.timers.fire("reminder", approval_id) is None or asked.status != "open":
+        return
+    body = {"approval": asked.id, "deadline": asked.deadline.isoformat()}
+    session.events.append("approval.reminded", asked.run_id, **body, waits_for=waiting_roles(asked))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -12,13 +13,16 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from agent_runtime.anchor import Anchor, audit
-from agent_runtime.errors import StoreError
+from agent_runtime.anchor import Anchor, audit, hole
+from agent_runtime.cipher import CLEAR, Cipher
+from agent_runtime.errors import Conflict, StoreError
 from agent_runtime.operators import FILE as OPERATORS
-from agent_runtime.runtime import DATABASE
+from agent_runtime.runtime import DATABASE, Runtime
 from agent_runtime.store import Session, upkeep
-from agent_runtime.store.findings import Row, find_rows, vacuum_mode
+from agent_runtime.store.draft import left_behind
+from agent_runtime.store.findings import Row, find_acknowledgements, find_rows, vacuum_mode
 from agent_runtime.store.upkeep import Connection
+from agent_runtime.verdict import Operator
 
 Severity = Literal["error", "warning"]
 
@@ -26,6 +30,7 @@ WAL_LIMIT = 64 * 1024 * 1024
 """A log that is larger was not folded into the file for long: a reader stays open."""
 DISK_RESERVE = 100 * 1024 * 1024
 RESTORE = "agent-runtime restore FILE"
+LOOK = "agent-runtime events tail: is it yours? Then doctor --acknowledge --as NAME --reason WHY"
 
 
 class Finding(BaseModel):
@@ -87,7 +92,7 @@ ROWS: dict[str, _Words] = {
 }
 
 
-def examine(data: Path, anchor: Anchor, now: datetime) -> list[Finding]:
+def examine(data: Path, anchor: Anchor, now: datetime, cipher: Cipher = CLEAR) -> list[Finding]:
     """Everything that is wrong with the data folder; nothing is changed, not even migrated."""
     path = data / DATABASE
     if not path.is_file():
@@ -95,10 +100,12 @@ def examine(data: Path, anchor: Anchor, now: datetime) -> list[Finding]:
         return [_error("no_file", "there is no data file", str(path), remedy)]
     found = [*_files(data, anchor), *_disk(path)]
     try:
-        with upkeep.reading(path) as connection:
-            return [*_database(connection, path, anchor, now), *found]
+        with upkeep.reading(path, cipher) as connection:
+            for finding in _database(connection, path, anchor, now):
+                found.append(finding)  # noqa: PERF402 — what was found before an error counts
     except StoreError as error:
-        return [_error("damaged", error.message, str(path), RESTORE), *found]
+        found.append(_error("unusable", error.message, str(path), error.remedy))
+    return found
 
 
 def _database(
@@ -118,15 +125,50 @@ def _database(
         yield _warning("vacuum", what, str(path), "agent-runtime vacuum")
     for tenant in upkeep.tenants(connection):
         session = Session(connection, tenant, now)
-        yield from _chain(session, anchor, now)
+        yield from _chain(session, anchor, now, _acknowledged(connection, session, anchor))
         yield from (_told(row) for row in find_rows(connection, tenant, now))
+        yield from _undelivered(session)
         unused = len(session.retention.unreferenced())
         if unused:
             what = f"{unused} contents that nothing refers to"
             yield _warning("contents", what, tenant, "agent-runtime prune removes them")
 
 
-def _chain(session: Session, anchor: Anchor, now: datetime) -> Iterator[Finding]:
+async def acknowledge(runtime: Runtime, operator: Operator, reason: str) -> tuple[str, ...]:
+    """Record that a person has looked at what the anchor lacks, which the doctor then names no
+    more; returns what that was.
+
+    Raises Conflict when nothing is lacking, or when the history contradicts its anchor.
+    """
+    store, tenant = runtime.store, operator.tenant
+    found = runtime.audit(tenant)
+    if found.problem:
+        remedy = "Keep the file as evidence; see: agent-runtime doctor"
+        raise Conflict(f"This cannot be acknowledged: {found.problem}.", remedy=remedy)
+    known = _acknowledged(store.read_across().connection, store.read(tenant), runtime.anchor)
+    lacking = [note for note in found.notes if note not in known]
+    if found.gap:
+        # What the next export will leave behind it.
+        lacking.append(hole(found.events - found.unanchored + 1, found.events))
+    if not lacking:
+        raise Conflict("There is nothing to acknowledge.", remedy="See: agent-runtime doctor")
+    body = {"by": operator.name, "notes": lacking, "reason": reason}
+    await store.write(tenant, lambda s: s.events.append("history.acknowledged", None, **body))
+    return tuple(lacking)
+
+
+def _acknowledged(connection: Connection, session: Session, anchor: Anchor) -> set[str]:
+    """What people have acknowledged. Their word counts once it is anchored: an event that was
+    forged, as what it speaks of may be, vouches for nothing."""
+    bodies = [
+        session.events.find(after=number - 1, limit=1)[0].body or {}
+        for number in find_acknowledgements(connection, session.tenant)
+        if anchor.file.covers(session.tenant, number)
+    ]
+    return {note for body in bodies for note in body.get("notes", ())}
+
+
+def _chain(session: Session, anchor: Anchor, now: datetime, known: set[str]) -> Iterator[Finding]:
     found = audit(session.events, session.tenant, anchor.file, now)
     where = f"history of {session.tenant}, anchor {found.anchor}"
     if found.problem:
@@ -136,7 +178,16 @@ def _chain(session: Session, anchor: Anchor, now: datetime) -> Iterator[Finding]
         remedy = f"agent-runtime events tail --last {found.unanchored}: is every one of them yours?"
         yield _warning("unanchored", found.gap, where, remedy)
     for note in found.notes:
-        yield _warning("anchor_note", note, where, "agent-runtime events tail: is it yours?")
+        if note not in known:
+            yield _warning("anchor_note", note, where, LOOK)
+
+
+def _undelivered(session: Session) -> Iterator[Finding]:
+    dead = session.notices.count().get("dead", 0)
+    if dead:
+        what = f"{dead} notices were given up: whoever asked for them was not told"
+        remedy = "agent-runtime notices dead names the reasons; then notices resend"
+        yield _warning("dead_notices", what, session.tenant, remedy)
 
 
 def _files(data: Path, anchor: Anchor) -> Iterator[Finding]:
@@ -145,6 +196,13 @@ def _files(data: Path, anchor: Anchor) -> Iterator[Finding]:
         if path.exists() and not upkeep.is_private(path):
             what = "other users of this machine may use it"
             yield _error("mode", what, str(path), f"chmod 600 {path}")
+    for path in (data, data / DATABASE):
+        if not os.access(path, os.W_OK):
+            remedy = "let the user who runs agent-runtime write there"
+            yield _error("readonly", "it cannot be written", str(path), remedy)
+    for path in left_behind(data):
+        what = "a backup or restore was killed and left this behind"
+        yield _warning("draft", what, str(path), f"rm {shlex.quote(str(path))}")
     if not _is_writable(anchor.file.path):
         remedy = "make it writable, or name another with AGENT_RUNTIME_ANCHOR"
         yield _error("anchor", "the anchor cannot be written", str(anchor.file.path), remedy)

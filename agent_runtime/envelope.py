@@ -55,9 +55,9 @@ def parse_envelope(text: str) -> Envelope:
 
 def validate_envelope(document: Any) -> Envelope:
     """Validate parsed JSON as an envelope; raises InvalidInput that names the field at fault."""
-    require_json("envelope", document)
+    text = require_json("envelope", document)
     try:
-        return Envelope.model_validate_json(json.dumps(document))
+        return Envelope.model_validate_json(text)
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         field = ".".join(str(part) for part in first["loc"]) or "envelope"

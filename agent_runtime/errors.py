@@ -3,10 +3,15 @@
 AgentRuntimeError
 ├── CallerError                whoever sent the request corrects it
 │   ├── InvalidInput           a field has a value that cannot be used
+│   ├── KeyReused              an idempotency key stands for another request already
 │   ├── NotFound               no such run, approval, workflow, operator, tool
+│   ├── NotAuthenticated       nobody proved who they are
+│   │   └── SignatureRefused   a message is not from whom it should be
 │   ├── NotPermitted           policy does not let this person do that
+│   ├── RateLimited            too much was asked for in too short a time
 │   └── Conflict               the thing is no longer in the state the request needs
 │       ├── AlreadyDecided     somebody else's answer came first
+│       ├── KeyAtWork          the first request under an idempotency key has no answer yet
 │       └── StaleQuestion      what was decided on is not what is asked now
 ├── AuthorError                the developer of the workflow corrects it
 │   ├── WorkflowError          steps, edges or scopes do not fit together
@@ -18,6 +23,7 @@ AgentRuntimeError
 │   ├── SettingsError          a setting, path or file mode is wrong
 │   ├── StoreError             the database cannot be used as it is
 │   ├── ModelUnavailable       the model's provider does not answer
+│   ├── ServerUnavailable      a server of ours does not answer, or not as one
 │   └── LostOwnership          another worker has taken the run over
 ├── ToolError                  the outside system's answer; reasoning hears of it
 │   ├── ToolRefused            the call is impossible; nothing was changed
@@ -27,7 +33,8 @@ AgentRuntimeError
 
 from __future__ import annotations
 
-from typing import ClassVar
+from dataclasses import dataclass
+from typing import Any, ClassVar, Self
 
 
 class AgentRuntimeError(Exception):
@@ -43,6 +50,14 @@ class AgentRuntimeError(Exception):
 
     def __str__(self) -> str:
         return f"{self.message} {self.remedy}".strip()
+
+    @classmethod
+    def retold(cls, message: str, remedy: str = "", **known: Any) -> Self:
+        """The same error as another process raised it: its words, and what else it knows."""
+        error = cls.__new__(cls, message)
+        AgentRuntimeError.__init__(error, message, remedy=remedy)
+        vars(error).update(known)
+        return error
 
 
 class CallerError(AgentRuntimeError):
@@ -65,6 +80,18 @@ class InvalidInput(CallerError):
         self.value = value
 
 
+class KeyReused(CallerError):
+    """The idempotency key was sent with another request before."""
+
+    code = "key_reused"
+
+    def __init__(self, key: str) -> None:
+        super().__init__(
+            f"The key {key!r} was sent with another request.",
+            remedy="Use a new key for a new request.",
+        )
+
+
 class NotFound(CallerError):
     """Nothing of that name or id exists for this tenant."""
 
@@ -74,6 +101,34 @@ class NotFound(CallerError):
         super().__init__(f"There is no {kind} {name!r}.", remedy=remedy)
         self.kind = kind
         self.name = name
+
+
+class NotAuthenticated(CallerError):
+    """The credential is missing, unknown, expired or revoked; which, only the log says."""
+
+    exit_code = 3
+    code = "not_authenticated"
+
+
+class SignatureRefused(NotAuthenticated):
+    """A message lacks a signature, or has one that does not count. `why` is for the log: told to
+    the sender, it would help a forger only."""
+
+    def __init__(self, why: str) -> None:
+        super().__init__(
+            "The signature is not valid.", remedy="Sign id, timestamp and body, just before."
+        )
+        self.why = why
+
+
+class RateLimited(CallerError):
+    """The caller's share is used up; `retry_after` is in seconds."""
+
+    code = "rate_limited"
+
+    def __init__(self, message: str, retry_after: float) -> None:
+        super().__init__(message, remedy=f"Try again in {retry_after:.0f} s.")
+        self.retry_after = retry_after
 
 
 class NotPermitted(CallerError):
@@ -108,10 +163,36 @@ class AlreadyDecided(Conflict):
         self.by = by
 
 
+class KeyAtWork(Conflict):
+    """The first request with that idempotency key is still being carried out."""
+
+    code = "key_at_work"
+
+    def __init__(self, key: str) -> None:
+        super().__init__(
+            f"The first request with the key {key!r} is still at work.",
+            remedy="Wait for its answer.",
+        )
+
+
+@dataclass(frozen=True)
+class Change:
+    """One thing that is no longer as the caller saw it, in words."""
+
+    field: str
+    old: str
+    new: str
+
+
 class StaleQuestion(Conflict):
-    """The digest or version that the caller saw is not the one that is asked now."""
+    """The digest or version that the caller saw is not the one that is asked now; `changes` says
+    what is different, as far as that is known."""
 
     code = "stale_question"
+
+    def __init__(self, message: str, *, remedy: str = "", changes: tuple[Change, ...] = ()) -> None:
+        super().__init__(message, remedy=remedy)
+        self.changes = changes
 
 
 class AuthorError(AgentRuntimeError):
@@ -183,6 +264,12 @@ class ModelUnavailable(OnCallError):
     """The model could not be asked; the run waits and can be resumed."""
 
     code = "model_unavailable"
+
+
+class ServerUnavailable(OnCallError):
+    """A server was asked and gave no answer that can be used; what it was asked may be done."""
+
+    code = "server_unavailable"
 
 
 class LostOwnership(OnCallError):

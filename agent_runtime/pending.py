@@ -5,11 +5,11 @@ from __future__ import annotations
 from contextlib import suppress
 from functools import partial
 
-from agent_runtime.approval import Approval, ApprovalStatus
-from agent_runtime.decision import Desk, close_question
+from agent_runtime.approval import Approval
+from agent_runtime.closing import ask_again, close_question
+from agent_runtime.decision import Desk
 from agent_runtime.errors import StaleQuestion
 from agent_runtime.policy import tightened
-from agent_runtime.run import new_id
 from agent_runtime.store import Session
 from agent_runtime.worker import Installation
 
@@ -34,7 +34,8 @@ class Pending:
 
     async def review(self, tenant: str) -> list[Approval]:
         """Hold open questions against the policy in force: stricter re-asks, forbid withdraws."""
-        found = self._in.store.read(tenant).approvals.find(["open"])
+        in_force = [policy.digest for policy in self._in.app.policies.values()]
+        found = self._in.store.read(tenant).approvals.asked_otherwise(in_force)
         changed = []
         for asked in found:
             # What another version of a step has asked is that version's to review; nobody can
@@ -68,37 +69,29 @@ class Pending:
                 rules = ", ".join(now.rules)
                 return close_question(session, fresh, "withdrawn", f"policy: {rules}")
             if tightened(before, now) != before:
-                changes = {"slots": now.slots, "rules": now.rules, "reasons": now.reasons}
+                changes = {
+                    "slots": now.slots,
+                    "rules": now.rules,
+                    "reasons": now.reasons,
+                    "risk": now.risk,
+                }
                 version = {"policy_version": policy.digest, "demanded": None}
-                return _ask_again(session, fresh, "voided", "policy", **changes, **version)
-            return session.approvals.update(asked.id, policy_version=policy.digest)
+                return ask_again(session, fresh, "voided", "policy", **changes, **version)
+            return session.approvals.update(asked.id, policy_version=policy.digest, risk=now.risk)
 
         return await self._in.store.write(tenant, apply)
 
 
 def _expire(approval_id: str, session: Session) -> Approval:
     fresh = session.approvals.get(approval_id)
-    if fresh.status != "open" or fresh.deadline > session.now:
-        return fresh
+    if session.timers.fire("deadline", approval_id) is None:
+        return fresh  # somebody was faster, or the clock has gone back
     if not fresh.escalate:
         return close_question(session, fresh, "expired", "its deadline")
-    changes = {"slots": fresh.escalate, "escalate": (), "demanded": fresh.slots}
+    following = fresh.later[0] if fresh.later else ()
+    asked = {"slots": fresh.escalate, "escalate": following, "later": fresh.later[1:]}
+    demanded = fresh.slots if fresh.demanded is None else fresh.demanded
     deadline = session.now + (fresh.deadline - fresh.created_at)
-    return _ask_again(session, fresh, "escalated", "its deadline", **changes, deadline=deadline)
-
-
-def _ask_again(
-    session: Session, asked: Approval, status: ApprovalStatus, by: str, **changes: object
-) -> Approval:
-    """Replace a question by the same one to other people; what was collected is void."""
-    again = asked.model_copy(
-        update={**changes, "id": new_id("apr"), "decisions": (), "created_at": session.now}
+    return ask_again(
+        session, fresh, "escalated", "its deadline", **asked, demanded=demanded, deadline=deadline
     )
-    session.approvals.close(asked.id, status, by, replaced_by=again.id)
-    session.approvals.request(again)
-    body = {"approval": asked.id, "status": status, "by": by, "replaced_by": again.id}
-    session.events.append("approval.closed", asked.run_id, **body)
-    slots = [slot.model_dump() for slot in again.slots]
-    asked_again = {"approval": again.id, "step": again.step, "visit": again.visit}
-    session.events.append("approval.opened", asked.run_id, **asked_again, slots=slots)
-    return again

@@ -60,6 +60,12 @@ class Run(BaseModel):
     created_at: datetime
     updated_at: datetime
 
+    @property
+    def is_delayed(self) -> bool:
+        """Whether it was queued to be claimed later: then it has a timer."""
+        since = self.updated_at
+        return self.state == "queued" and self.ready_at is not None and self.ready_at > since
+
     def is_ready(self, now: datetime) -> bool:
         """Whether it is queued and its time has come.
 

@@ -4,34 +4,48 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal, assert_never
 
-from pydantic import ValidationError
-
-from agent_runtime.action import require_json
 from agent_runtime.anchor import Anchor, Audit, audit, open_anchor
 from agent_runtime.app import App
 from agent_runtime.approval import Answer, Approval
+from agent_runtime.bulk import Bulk
 from agent_runtime.checkpoint import Saver
+from agent_runtime.cipher import make_cipher
 from agent_runtime.clock import Clock, SystemClock
+from agent_runtime.courier import Courier
 from agent_runtime.decision import Desk
 from agent_runtime.errors import Conflict, InvalidInput, LostOwnership, StoreError
 from agent_runtime.event import Head, Verification
 from agent_runtime.evidence import Document
 from agent_runtime.graph import compile_graph
 from agent_runtime.models.model import Model
+from agent_runtime.outbox import Outbox
 from agent_runtime.pending import Pending
-from agent_runtime.run import ENDS, Run, RunState, new_id
-from agent_runtime.settings import Settings, load_settings
+from agent_runtime.queue import put
+from agent_runtime.reception import Reception
+from agent_runtime.retention import Term, terms
+from agent_runtime.run import ENDS, Run, RunState
+from agent_runtime.secret import FILE as SECRETS
+from agent_runtime.secret import Secrets
+from agent_runtime.settings import (
+    NoticeSettings,
+    Settings,
+    load_notice_settings,
+    load_settings,
+)
 from agent_runtime.store import Session, Store
+from agent_runtime.store.approvals import PENDING
+from agent_runtime.store.retention import stored_workflows
 from agent_runtime.telemetry import Telemetry
+from agent_runtime.timetable import Timetable
 from agent_runtime.tool import Resources
 from agent_runtime.trigger import Trigger
 from agent_runtime.verdict import Operator
 from agent_runtime.worker import Installation, Worker
-from agent_runtime.workflow import Workflow
+from agent_runtime.workflow import validate_input
 
 Settlement = Literal["happened", "did_not_happen", "retry"]
 
@@ -41,9 +55,6 @@ RESUME_INSTEAD: dict[RunState, str] = {
     "outcome_unknown": "Look in the outside system, then: agent-runtime runs settle",
 }
 """What to do about a run that waits, but not for being resumed."""
-
-MAX_INPUT = 256_000
-"""Characters of a run's input as JSON, at most; documents are handed in beside it."""
 
 
 class Runtime:
@@ -58,6 +69,11 @@ class Runtime:
         self._in = installation
         self._desk = Desk(installation, worker)
         self._pending = Pending(installation, self._desk)
+        self.bulk = Bulk(installation.store, self._desk, self._pending)
+        self.timetable = Timetable(installation)
+        self.reception = Reception(installation)
+        self.outbox = Outbox(installation)
+        self.courier = Courier(installation)
 
     @classmethod
     @asynccontextmanager
@@ -70,6 +86,7 @@ class Runtime:
         model: Model | None = None,
         settings: Settings | None = None,
         telemetry: Telemetry | None = None,
+        notices: NoticeSettings | None = None,
         create: bool = True,
     ) -> AsyncIterator[Runtime]:
         """Open the data folder (made when missing, unless `create` is false).
@@ -80,7 +97,12 @@ class Runtime:
         clock = clock or SystemClock()
         _prepare_folder(data, create=create)
         async with AsyncExitStack() as stack:
-            store = Store(data / DATABASE, clock, busy_timeout=settings.busy_timeout)
+            store = Store(
+                data / DATABASE,
+                clock,
+                busy_timeout=settings.busy_timeout,
+                cipher=make_cipher(settings.content_key),
+            )
             stack.callback(store.close)
             anchor = open_anchor(data, settings.anchor, clock)
             stack.callback(anchor.close)
@@ -99,9 +121,12 @@ class Runtime:
                 telemetry=traces,
                 model=model or _configured_model(settings),
                 lease=settings.lease,
+                retention=settings.retention,
+                secrets=Secrets(Path(settings.secrets_file or data / SECRETS), settings.secrets),
+                notices=notices or load_notice_settings(),
             )
             graphs = {name: compile_graph(w, saver) for name, w in app.workflows.items()}
-            yield cls(installation, Worker(installation, graphs), anchor)
+            yield cls(installation, Worker(installation, graphs, saver), anchor)
 
     async def start(
         self,
@@ -111,41 +136,34 @@ class Runtime:
         trigger: Trigger,
         documents: Sequence[Document] = (),
         tenant: str = "default",
-        ready_at: datetime | None = None,
+        at: datetime | None = None,
         priority: int = 0,
     ) -> Run:
         """Store a new run, or return the one that the same trigger key started before.
 
-        Workers take it up from `ready_at` on (default: at once), higher priorities first.
+        Workers take it up not before `at` (default: at once), higher priorities first.
         Raises NotFound for an unknown workflow, InvalidInput that names the field at fault.
         """
         declared = self.app.workflow(workflow)
         plain = validate_input(declared, inputs)
+        when = None if at is None else _utc(at)
 
         def insert(session: Session) -> Run:
             if trigger.key is not None:
                 known = session.runs.by_key(workflow, trigger.key)
                 if known is not None:
                     return _same(known, plain)
-            run = Run(
-                id=new_id("run"),
-                tenant=tenant,
-                workflow=workflow,
-                version=declared.version,
-                state="queued",
-                input=plain,
-                trigger=trigger,
-                epoch=0,
-                trace=self._in.telemetry.new_trace(),
+            trace = self._in.telemetry.new_trace()
+            return put(
+                session,
+                declared,
+                plain,
+                trigger,
+                trace,
+                documents=documents,
+                at=when,
                 priority=priority,
-                ready_at=ready_at or session.now,
-                created_at=session.now,
-                updated_at=session.now,
             )
-            session.runs.insert(run, documents)
-            body = {"workflow": workflow, "version": run.version, "input": plain}
-            session.events.append("run.queued", run.id, **body, trigger=trigger.model_dump())
-            return run
 
         return await self.store.write(tenant, insert)
 
@@ -156,7 +174,7 @@ class Runtime:
     async def drive_ready(self, tenant: str = "default") -> list[Run]:
         """Let deadlines that have passed take effect, then advance every run that is ready:
         queued, or left behind by a worker that is gone."""
-        await self._pending.expire(tenant)
+        await self.expire(tenant)
         await self._pending.review(tenant)
         found = self.store.read(tenant).runs.find(["queued", "running"])
         driven = []
@@ -173,8 +191,10 @@ class Runtime:
         return await self._desk.decide(approval_id, operator, answer)
 
     async def expire(self, tenant: str = "default") -> list[Approval]:
-        """Let deadlines that have passed take effect."""
-        return await self._pending.expire(tenant)
+        """Let time take effect: answers that can be undone no more, reminders, deadlines."""
+        taken = await self._desk.take_effect(tenant)
+        await self._desk.remind(tenant)
+        return [*taken, *await self._pending.expire(tenant)]
 
     async def resume(self, run_id: str, operator: Operator, reason: str = "") -> Run:
         """Send a run that waits for a person's attention on from its last checkpoint.
@@ -230,7 +250,7 @@ class Runtime:
             run = session.runs.get(run_id)
             if run.state in ENDS:
                 raise Conflict(f"Run {run_id} is {run.state} already.")
-            for approval in session.approvals.find(["requested", "open"], run_id=run_id):
+            for approval in session.approvals.find(PENDING, run_id=run_id):
                 session.approvals.close(approval.id, "withdrawn", operator.name)
                 body = {"approval": approval.id, "status": "withdrawn", "by": operator.name}
                 session.events.append("approval.closed", run_id, **body)
@@ -249,9 +269,20 @@ class Runtime:
         return self._worker
 
     @property
+    def desk(self) -> Desk:
+        """What people do with questions."""
+        return self._desk
+
+    @property
     def pending(self) -> Pending:
         """What deadlines and changed policies do to open questions."""
         return self._pending
+
+    def terms(self) -> list[Term]:
+        """What the settings say is to be pruned now; raises SettingsError."""
+        across = self.store.read_across()
+        known = {*self.app.workflows, *stored_workflows(across.connection)}
+        return terms(self._in.retention, known, across.now)
 
     def resources(self) -> tuple[Any, ...]:
         """The opened outside systems."""
@@ -276,22 +307,15 @@ def _same(known: Run, inputs: dict[str, Any]) -> Run:
     return known
 
 
-def validate_input(workflow: Workflow, inputs: dict[str, Any]) -> dict[str, Any]:
-    """The run's input as plain JSON, validated; raises InvalidInput."""
-    if len(str(inputs)) > MAX_INPUT:
-        raise InvalidInput(
-            "input", f"{len(str(inputs))} characters", f"is longer than {MAX_INPUT} characters"
-        )
+def _utc(at: datetime) -> datetime:
+    """The moment a caller means; raises InvalidInput where nobody can say."""
+    remedy = "Write it like 2026-03-30T06:00:00+02:00."
+    if at.tzinfo is None:
+        raise InvalidInput("at", at.isoformat(), "has no time zone", remedy=remedy)
     try:
-        plain = workflow.input.model_validate(inputs).model_dump(mode="json")
-    except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        field = ".".join(str(part) for part in first["loc"]) or "input"
-        known = ", ".join(workflow.input.model_fields)
-        remedy = f"{workflow.name} takes: {known}."
-        raise InvalidInput(field, first["input"], first["msg"], remedy=remedy) from error
-    require_json("input", plain)
-    return plain
+        return at.astimezone(UTC)
+    except OverflowError as error:
+        raise InvalidInput("at", at.isoformat(), "is out of range", remedy=remedy) from error
 
 
 def _configured_model(settings: Settings) -> Model | None:

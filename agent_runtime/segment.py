@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from agent_runtime.action import ProposedAction
 from agent_runtime.clock import Clock
-from agent_runtime.envelope import Envelope, Node, Status
+from agent_runtime.envelope import Envelope, Node, Status, validate_envelope
 from agent_runtime.evidence import Evidence, Shown
 from agent_runtime.models.model import Model
 from agent_runtime.policy import PolicySet
 from agent_runtime.run import Run
+from agent_runtime.state import State
 from agent_runtime.step import Step
-from agent_runtime.store import Session, Store
+from agent_runtime.store import Authorization, Content, Lane, Session, Store
 from agent_runtime.telemetry import Telemetry
 from agent_runtime.tool import Resources, ToolCall
 from agent_runtime.verdict import RunFacts
@@ -39,20 +40,26 @@ class Segment:
     prompts: Mapping[str, str]
     model: Callable[[Step], Model]
     telemetry: Telemetry
+    lane: Lane
     grace: int = 0
+    rights: dict[tuple[str, int], Authorization] = field(default_factory=dict)
+    """By step and visit: those that this segment has posted, and may not be committed yet."""
+    asked: set[str] = field(default_factory=set)
+    """The questions that it has posted: nobody can have answered them."""
     _passages: dict[str, Shown] = field(default_factory=dict)
+    _proposals: dict[int, tuple[Any, Envelope]] = field(default_factory=dict)
+
+    def post(self, work: Callable[[Session], object]) -> None:
+        """Commit `work` before whatever this segment writes later, without waiting for it."""
+        self.lane.post(work)
 
     async def write(self, work: Callable[[Session], T]) -> T:
-        """Commit `work` if this segment still owns the run; raises LostOwnership otherwise."""
-
-        def owned(session: Session) -> T:
-            session.runs.own(self.run.id, self.run.epoch)
-            return work(session)
-
-        return await self.store.write(self.run.tenant, owned)
+        """Commit `work` and all that was posted before if this segment still owns the run; raises
+        LostOwnership otherwise."""
+        return await self.lane.write(work)
 
     def read(self) -> Session:
-        """What is committed."""
+        """What is committed: not what was only posted."""
         return self.store.read(self.run.tenant)
 
     def call(self, key: str, facts: Mapping[str, Any] | None = None) -> ToolCall:
@@ -92,6 +99,24 @@ class Segment:
                 stored = session.recordings.content(name)
                 self._passages[name] = Shown.model_validate(stored)
         return [self._passages[name] for name in hashes]
+
+    def proposal(self, state: State) -> Envelope:
+        """The envelope in the graph's state, validated when it is first seen."""
+        document = state["envelope"]
+        known = self._proposals.get(id(document))
+        if known is None:
+            # Held together with the document, so that no other one can get its id.
+            known = self._proposals[id(document)] = (document, validate_envelope(document))
+        return known[1]
+
+    def keep(self, shown: Sequence[Shown]) -> list[str]:
+        """Post passages, each once; returns the hashes of their contents."""
+        contents = [Content.of(passage.model_dump(mode="json")) for passage in shown]
+        new = {c.hash: c for c in contents if c.hash not in self._passages}
+        self._passages.update({c.hash: p for c, p in zip(contents, shown, strict=True)})
+        if new:
+            self.post(lambda session: [session.recordings.put(c) for c in new.values()])
+        return [content.hash for content in contents]
 
     def envelope(
         self,

@@ -5,22 +5,44 @@ from __future__ import annotations
 import asyncio
 import random
 from contextlib import suppress
+from datetime import timedelta
+from typing import assert_never
 
 from agent_runtime.errors import AgentRuntimeError, LostOwnership, StoreError
 from agent_runtime.event import Event, EventType
 from agent_runtime.queue import UNLIMITED, Job, Limits, Queue
 from agent_runtime.queue.retry import backoff
 from agent_runtime.queue.sqlite import SqliteQueue
+from agent_runtime.retention import prune
 from agent_runtime.run import Run
 from agent_runtime.runtime import Runtime
+from agent_runtime.store import Session
+from agent_runtime.store.retention import stored_tenants
+from agent_runtime.store.timers import INSTALLATION, TimerKind
 from agent_runtime.telemetry import log
+from agent_runtime.verdict import Operator
 from agent_runtime.worker import Halt, is_gone
 
 ROUND = 1.0
 """Seconds between two looks for workers that died: a dead process changes nothing in the file."""
 
+DAY = timedelta(days=1)
+PRUNE = "prune"
+"""What the upkeep's timer is about."""
+
 STIRRING: frozenset[EventType] = frozenset(
-    {"run.queued", "run.resumed", "action.settled", "approval.opened", "approval.closed"}
+    {
+        "run.queued",
+        "run.resumed",
+        "action.settled",
+        "approval.opened",
+        "approval.closed",
+        "approval.held",
+        "approval.undone",
+        "schedule.created",
+        "schedule.changed",
+        "schedule.resumed",
+    }
 )
 """Events of this process that may make a run ready or set a timer."""
 
@@ -28,7 +50,8 @@ STIRRING: frozenset[EventType] = frozenset(
 class Service:
     """Drives what is ready, `concurrency` segments at a time; a paused run costs it nothing.
 
-    `grace`: seconds that it goes on with what it holds once it is told to stop.
+    `grace`: seconds that it goes on with what it holds once it is told to stop. `owner`: what its
+    claims name, ending in host and process.
     """
 
     def __init__(
@@ -39,16 +62,22 @@ class Service:
         limits: Limits = UNLIMITED,
         grace: float = 10.0,
         rng: random.Random | None = None,
+        owner: str | None = None,
     ) -> None:
+        self._runtime = runtime
         self._store = runtime.store
         self._worker = runtime.worker
+        self._owner = owner or runtime.worker.name
         self._pending = runtime.pending
+        self._desk = runtime.desk
+        self._timetable = runtime.timetable
         self._queue: Queue = SqliteQueue(runtime.store, runtime.worker.lease)
         self._concurrency = concurrency
         self._limits = limits
         self._grace = grace
         self._rng = rng or random.SystemRandom()
         self._held: set[asyncio.Task[None]] = set()
+        self._upkeep: set[asyncio.Task[None]] = set()
 
     async def run(self, stop: asyncio.Event, *, once: bool = False) -> None:
         """Work until told to stop; `once`: until nothing is ready and nothing is held."""
@@ -56,11 +85,13 @@ class Service:
         watcher = asyncio.create_task(self._watch(stop))
         try:
             await self._review()
+            await self._timetable.declare()
+            await self._set_upkeep()
             while not stop.is_set():
                 whole = await self._turn(stop)
-                if once and whole and not self._held:
+                if once and whole and not self._held and not self._upkeep:
                     break
-                await self._sleep()
+                await self._sleep(stop)
         finally:
             watcher.cancel()
             self._store.listeners.remove(self._hear)
@@ -71,9 +102,9 @@ class Service:
         a full disk, is for the next turn to try again: then this is false."""
         try:
             await self._queue.reap(is_gone)
-            await self._expire()
+            await self._fire()
             while len(self._held) < self._concurrency and not stop.is_set():
-                job = await self._queue.claim(self._worker.name, self._limits)
+                job = await self._queue.claim(self._owner, self._limits)
                 if job is None:
                     break
                 self._hold(job)
@@ -84,22 +115,91 @@ class Service:
             return False
         return True
 
-    async def _expire(self) -> None:
-        """Let deadlines take effect; a question that cannot be closed keeps nothing else back."""
-        for tenant in self._queue.due():
+    async def _fire(self) -> None:
+        """Let timers take effect; one that cannot keeps nothing else back."""
+        for tenant, kind in self._queue.due():
             try:
-                await self._pending.expire(tenant)
+                await self._let(tenant, kind)
             except StoreError:
                 raise
             except AgentRuntimeError as error:
-                log("deadline without effect", error=error.code)
+                log("timer without effect", kind=kind, error=error.code)
 
-    async def _sleep(self) -> None:
+    async def _let(self, tenant: str, kind: TimerKind) -> None:
+        match kind:
+            case "deadline":
+                await self._pending.expire(tenant)
+            case "hold":
+                await self._desk.take_effect(tenant)
+            case "reminder":
+                await self._desk.remind(tenant)
+            case "schedule":
+                await self._timetable.fire(tenant)
+            case "upkeep":
+                await self._keep_up()
+            case "notice":
+                self._deliver(tenant)
+            case "start":  # the claim takes it away
+                pass
+            case _:
+                assert_never(kind)
+
+    def _deliver(self, tenant: str) -> None:
+        """Tell others beside the runs: nobody waits for a slow receiver."""
+        for task in self._runtime.courier.set_out(tenant):
+            self._upkeep.add(task)
+            task.add_done_callback(self._end_upkeep)
+
+    async def _set_upkeep(self) -> None:
+        """Where the settings bound how long content is kept, prune now and once a day."""
+        wanted = bool(self._runtime.terms())
+
+        def put(session: Session) -> None:
+            if not wanted:
+                session.timers.drop("upkeep", PRUNE)
+            elif session.timers.get("upkeep", PRUNE) is None:
+                session.timers.set("upkeep", PRUNE, session.now)
+
+        stands = self._store.read(INSTALLATION).timers.get("upkeep", PRUNE) is not None
+        if stands != wanted:
+            await self._store.write(INSTALLATION, put)
+
+    async def _keep_up(self) -> None:
+        """Prune beside the runs, unless another process has taken today's turn."""
+
+        def take(session: Session) -> bool:
+            if session.timers.fire("upkeep", PRUNE) is None:
+                return False
+            session.timers.set("upkeep", PRUNE, session.now + DAY)
+            return True
+
+        if await self._store.write(INSTALLATION, take):
+            task = asyncio.create_task(self._prune())
+            self._upkeep.add(task)
+            task.add_done_callback(self._end_upkeep)
+
+    def _end_upkeep(self, task: asyncio.Task[None]) -> None:
+        self._upkeep.discard(task)
+        if not task.cancelled() and task.exception() is not None:
+            log("upkeep failed", error=type(task.exception()).__name__)
+        self._queue.nudge()
+
+    async def _prune(self) -> None:
+        try:
+            given = self._runtime.terms()
+            for tenant in stored_tenants(self._store.read_across().connection):
+                pruner = Operator(name="the settings", tenant=tenant)
+                done = await prune(self._store, pruner, given, lambda: None)
+                log("pruned", tenant=tenant, runs=len(done.runs), bytes=done.bytes)
+        except AgentRuntimeError as error:
+            log("pruning failed", error=error.code)  # the next day's turn tries again
+
+    async def _sleep(self, stop: asyncio.Event) -> None:
         """Until something stirs. Meanwhile only the dead are looked for: they cannot stir."""
         try:
             until = self._queue.timer()
             while not await self._queue.wait(until, ROUND):
-                if await self._queue.reap(is_gone):
+                if stop.is_set() or await self._queue.reap(is_gone):
                     return
         except StoreError as error:
             log("worker wait failed", error=error.code)
@@ -119,6 +219,10 @@ class Service:
     async def _work(self, job: Job) -> None:
         """Drive one claim to its next pause or end."""
         run = self._store.read(job.tenant).runs.get(job.run_id)
+        if run.epoch != job.epoch:
+            # Asleep since the claim: what stands there now is another worker's right, not ours.
+            log("run was taken over", run, epoch=job.epoch)
+            return
         try:
             await self._settle(job, run, await self._worker.work(run))
         except LostOwnership:
@@ -129,8 +233,10 @@ class Service:
 
     async def _settle(self, job: Job, run: Run, halt: Halt) -> None:
         if not halt.transient:
-            await self._worker.settle(run, halt)
-            return
+            settled = await self._worker.conclude(run, halt)
+            if isinstance(settled, Run):
+                return
+            halt = settled
         delay = backoff(run.tries + 1, self._rng)
         if delay is None:
             await self._queue.park(job, f"{halt.reason} That was attempt {run.tries + 1}.")
@@ -155,6 +261,6 @@ class Service:
         if self._held:
             with suppress(asyncio.CancelledError):
                 await asyncio.wait(self._held, timeout=self._grace)
-        for task in list(self._held):
+        for task in [*self._held, *self._upkeep]:
             task.cancel()
-        await asyncio.gather(*self._held, return_exceptions=True)
+        await asyncio.gather(*self._held, *self._upkeep, return_exceptions=True)

@@ -12,6 +12,8 @@ from agent_runtime.action import Action
 from agent_runtime.signal import Signals
 
 VerdictKind = Literal["allow", "needs_approval", "deny"]
+Risk = Literal["low", "medium", "high"]
+"""How much harm a wrong yes does, as the rule that asks says; unsaid, it is medium."""
 
 
 class Slot(BaseModel):
@@ -26,8 +28,9 @@ class Slot(BaseModel):
 class Verdict(BaseModel):
     """The gate's answer with the ids of the rules that decided.
 
-    `slots`, `deadline` (seconds) and `escalate` (who is asked when it passes; empty: the
-    question expires) belong to needs_approval. `reasons` says in words what no rule id says.
+    `slots`, `deadline` (seconds), `remind` (seconds before it), `risk` and `escalate` (who is
+    asked when it passes; empty: the question expires) belong to needs_approval, and `later`: who is
+    asked at the deadlines after that. `reasons` says in words what no rule id says.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -37,7 +40,10 @@ class Verdict(BaseModel):
     reasons: tuple[str, ...] = ()
     slots: tuple[Slot, ...] = ()
     deadline: float | None = None
+    remind: float | None = None
     escalate: tuple[Slot, ...] = ()
+    later: tuple[tuple[Slot, ...], ...] = ()
+    risk: Risk = "medium"
 
 
 def deny(rule: str, reason: str) -> Verdict:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
-from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from pathlib import Path
 from traceback import extract_tb
@@ -17,30 +17,35 @@ from langchain_core.runnables import RunnableConfig
 from langgraph.types import Command, Interrupt, StateSnapshot
 
 from agent_runtime.app import App
-from agent_runtime.approval import Approval
+from agent_runtime.checkpoint import LANE, Saver, holding
 from agent_runtime.clock import Clock
 from agent_runtime.errors import (
     AgentRuntimeError,
+    Conflict,
     LostOwnership,
     NeedsAttention,
     OutcomeUnknown,
     SettingsError,
     StoreError,
-    WorkflowError,
 )
 from agent_runtime.graph import RECURSION_LIMIT, Graph
 from agent_runtime.models.model import Model, offline_model
 from agent_runtime.queue import take
 from agent_runtime.queue.retry import is_transient
 from agent_runtime.run import ENDS, Run, RunState
+from agent_runtime.secret import FILE, Secrets
 from agent_runtime.segment import Segment
-from agent_runtime.state import State
+from agent_runtime.settings import Kept, NoticeSettings, load_notice_settings
+from agent_runtime.standing import begin, stands_at
 from agent_runtime.step import Step
-from agent_runtime.store import Session, Store
+from agent_runtime.store import Lane, Session, Store
 from agent_runtime.store.approvals import PENDING
 from agent_runtime.telemetry import Telemetry, log
 from agent_runtime.tool import Resources
-from agent_runtime.workflow import END_STATES, Workflow
+from agent_runtime.workflow import END_STATES
+
+TOLD = ["outcome", "envelope", "feedback"]
+"""What of its state an invocation of the graph gives back."""
 
 
 @dataclass(frozen=True)
@@ -54,6 +59,9 @@ class Installation:
     telemetry: Telemetry
     model: Model | None
     lease: float
+    retention: Mapping[str, Kept] = field(default_factory=dict)
+    secrets: Secrets = field(default_factory=lambda: Secrets(Path(FILE)))
+    notices: NoticeSettings = field(default_factory=load_notice_settings)
 
     def model_for(self, step: Step) -> Model:
         """Who answers a step's prompt; raises SettingsError when nobody can."""
@@ -66,8 +74,10 @@ class Installation:
             )
         return offline_model(step.reasoning.offline)
 
-    def segment(self, run: Run) -> Segment:
-        """All that the nodes of one claim may use."""
+    def segment(self, run: Run, lane: Lane | None = None) -> Segment:
+        """All that the nodes of one claim may use; without its lane, all there is to read."""
+        # A first claim cannot have been resumed by anybody.
+        first = run.epoch <= 1
         events = self.store.read(run.tenant).events
         return Segment(
             run=run,
@@ -79,7 +89,8 @@ class Installation:
             prompts=self.app.prompts.get(run.workflow, {}),
             model=self.model_for,
             telemetry=self.telemetry,
-            grace=events.count("run.resumed", run.id),
+            lane=lane or self.store.lane(run.tenant, run.id, run.epoch),
+            grace=0 if first else events.count("run.resumed", run.id),
         )
 
 
@@ -87,21 +98,26 @@ class Installation:
 class Halt:
     """How a segment ended: the run's next state and why; `interrupt` when it parked.
 
-    `transient`: the same segment may succeed later without anybody's doing.
+    `transient`: the same segment may succeed later without anybody's doing. `lane`: what the
+    segment has posted must be committed for this to be true.
     """
 
     state: RunState
     reason: str = ""
     interrupt: Interrupt | None = None
     transient: bool = False
+    lane: Lane | None = None
 
 
 class Worker:
     """Drives runs of one installation; `graphs` are its compiled workflows by name."""
 
-    def __init__(self, installation: Installation, graphs: Mapping[str, Graph]) -> None:
+    def __init__(
+        self, installation: Installation, graphs: Mapping[str, Graph], saver: Saver
+    ) -> None:
         self._in = installation
         self._graphs = graphs
+        self._saver = saver
         self._name = f"{socket.gethostname()}:{os.getpid()}"
 
     @property
@@ -120,19 +136,21 @@ class Worker:
         Raises Conflict when it cannot be claimed, LostOwnership when it was taken over.
         """
         run = await self._claim(tenant, run_id)
-        return await self.settle(run, await self.work(run))
+        settled = await self.conclude(run, await self.work(run))
+        return settled if isinstance(settled, Run) else await self.settle(run, settled)
 
     async def work(self, run: Run) -> Halt:
         """Advance a claimed run; what that led to is still to be settled.
 
         Cancelled, it hands the run back.
         """
+        lane = self._in.store.lane(run.tenant, run.id, run.epoch)
         try:
-            async with self._kept(run):
-                with self._in.telemetry.segment(run) as span:
-                    halt = await self._advance(run)
-                    span.set_attribute("agent_runtime.run.state", halt.state)
+            with self._kept(run), self._in.telemetry.segment(run) as span:
+                halt = await self._advance(run, lane)
+                span.set_attribute("agent_runtime.run.state", halt.state)
         except asyncio.CancelledError:
+            lane.send()
             await asyncio.shield(self.settle(run, Halt("queued", "The worker was stopped.")))
             raise
         return halt
@@ -148,98 +166,128 @@ class Worker:
         return await self._graphs[run.workflow].aget_state(config_of(run))
 
     async def _claim(self, tenant: str, run_id: str) -> Run:
-        before = self._in.store.read(tenant).runs.get(run_id)
-        gone = is_gone(before.owner)
-
         def claim(session: Session) -> Run:
-            # Another worker may have found the same owner gone, and be at work already.
-            dead = gone and session.runs.get(run_id).owner == before.owner
-            return take(session, run_id, self._name, self._in.lease, take_over=dead)
+            try:
+                return take(session, run_id, self._name, self._in.lease)
+            except Conflict:
+                if not is_gone(session.runs.get(run_id).owner):
+                    raise
+                return take(session, run_id, self._name, self._in.lease, take_over=True)
 
         return await self._in.store.write(tenant, claim)
 
-    @asynccontextmanager
-    async def _kept(self, run: Run) -> AsyncIterator[None]:
-        """Renew the lease while the segment works."""
+    @contextmanager
+    def _kept(self, run: Run) -> Iterator[None]:
+        """Renew the lease while the segment works; most end before the first beat."""
+        loop, beats = asyncio.get_running_loop(), set[asyncio.Task[None]]()
+        timer: asyncio.TimerHandle | None = None
 
-        async def beat() -> None:
-            while True:
-                await asyncio.sleep(self._in.lease / 3)
-                # A lock in the way of one beat leaves time for the next.
-                with suppress(StoreError):
-                    await self._in.store.write(
-                        run.tenant,
-                        lambda s: s.runs.renew(
-                            run.id, run.epoch, s.now + timedelta(seconds=self._in.lease)
-                        ),
-                    )
+        def wait() -> None:
+            nonlocal timer
+            timer = loop.call_later(self._in.lease / 3, beat)
 
-        task = asyncio.create_task(beat())
+        def beat() -> None:
+            task = loop.create_task(self._renew(run))
+            beats.add(task)
+            task.add_done_callback(beats.discard)
+            wait()
+
+        wait()
         try:
             yield
         finally:
-            task.cancel()
-            await asyncio.gather(task, return_exceptions=True)
+            if timer is not None:
+                timer.cancel()
 
-    async def _advance(self, run: Run) -> Halt:
+    async def _renew(self, run: Run) -> None:
+        # A lock in the way of one beat leaves time for the next; who lost the run learns it from
+        # the next write.
+        with suppress(StoreError, LostOwnership):
+            until = timedelta(seconds=self._in.lease)
+            await self._in.store.write(
+                run.tenant, lambda s: s.runs.renew(run.id, run.epoch, s.now + until)
+            )
+
+    async def _advance(self, run: Run, lane: Lane) -> Halt:
         if run.workflow not in self._graphs:
             return Halt("version_mismatch", f"This app has no workflow {run.workflow!r} any more.")
         try:
-            return await self._step_graph(self._in.segment(run))
+            halt = await self._step_graph(self._in.segment(run, lane))
         except LostOwnership:
             raise
-        except OutcomeUnknown as error:
-            return Halt("outcome_unknown", str(error))
-        except NeedsAttention as error:
-            return Halt("needs_attention", str(error))
-        except AgentRuntimeError as error:
-            reason = f"{type(error).__name__}: {error}"
-            return Halt("needs_attention", reason, transient=is_transient(error))
         except Exception as error:  # noqa: BLE001 — the graph has returned, so no pause passes here;
             # a fault in an author's code must leave the run where a person finds it.
-            frame = _culprit(error, self._in.app.folder)
-            return Halt("needs_attention", f"{type(error).__name__} in {frame}")
+            with suppress(StoreError):
+                await lane.settled()
+            return self._halt(error)
+        return replace(halt, lane=lane)
+
+    def _halt(self, error: Exception) -> Halt:
+        """Where an error that ended a segment leaves its run."""
+        match error:
+            case OutcomeUnknown():
+                return Halt("outcome_unknown", str(error))
+            case NeedsAttention():
+                return Halt("needs_attention", str(error))
+            case AgentRuntimeError():
+                reason = f"{type(error).__name__}: {error}"
+                return Halt("needs_attention", reason, transient=is_transient(error))
+            case _:
+                frame = _culprit(error, self._in.app.folder)
+                return Halt("needs_attention", f"{type(error).__name__} in {frame}")
 
     async def _step_graph(self, segment: Segment) -> Halt:
         """Invoke the graph until it parks or ends."""
-        graph, config = self._graphs[segment.run.workflow], config_of(segment.run)
-        snapshot = await graph.aget_state(config)
-        if snapshot.created_at is None:
-            payload: Any = _initial(segment)
-        else:
-            mismatch = _mismatch(segment.workflow, snapshot)
+        graph, config = self._graphs[segment.run.workflow], config_of(segment.run, segment.lane)
+        # Every checkpoint is written under a claim: the first claim finds none.
+        stands = None if segment.run.epoch <= 1 else await stands_at(graph, self._saver, config)
+        if stands is not None:
+            mismatch = stands.mismatch(segment.workflow)
             if mismatch:
                 return Halt("version_mismatch", mismatch)
-            if not snapshot.tasks:
-                return Halt(END_STATES[snapshot.values["outcome"]])
-            payload = None
-        interrupts: Sequence[Interrupt] = snapshot.interrupts
+            if stands.idle:
+                return Halt(END_STATES[stands.values["outcome"]])
         while True:
-            if interrupts:
-                parked = interrupts[0]
-                answered = self._answered(segment, parked)
-                if answered is None:
-                    return Halt("paused", interrupt=parked)
-                wake = {"approval": answered.id, "status": answered.status}
-                payload = Command(resume={parked.id: wake})
-            values = await graph.ainvoke(payload, config, context=segment, durability="sync")
-            interrupts = values.get("__interrupt__", ())
-            if not interrupts:
+            payload: Any = begin(segment.workflow) if stands is None else None
+            if stands is not None and stands.parked is not None:
+                wake = self._wake(segment, stands.parked)
+                if wake is None:
+                    return Halt("paused", interrupt=stands.parked)
+                payload = Command(resume={stands.parked.id: wake})
+            found = holding(config, None if stands is None else stands.newest)
+            values = await graph.ainvoke(
+                payload, found, context=segment, durability="sync", output_keys=TOLD
+            )
+            parked: Interrupt | None = next(iter(values.get("__interrupt__", ())), None)
+            if parked is None:
                 return Halt(END_STATES[values["outcome"]], _last_words(values))
+            if parked.value["approval"] in segment.asked:
+                return Halt("paused", interrupt=parked)
+            stands = await stands_at(graph, self._saver, config)
 
-    def _answered(self, segment: Segment, parked: Interrupt) -> Approval | None:
-        """The final form of the question that the graph is parked at, once it is answered."""
+    def _wake(self, segment: Segment, parked: Interrupt) -> dict[str, str] | None:
+        """What the graph is told of the question that it is parked at, once it is answered."""
         approvals = segment.read().approvals
         approval = approvals.get(parked.value["approval"])
         while approval.replaced_by is not None:
             approval = approvals.get(approval.replaced_by)
-        return None if approval.status in PENDING else approval
+        if approval.status in PENDING:
+            return None
+        return {"approval": approval.id, "status": approval.status}
+
+    async def conclude(self, run: Run, halt: Halt) -> Run | Halt:
+        """Settle, or say how the segment ended instead where what it posted was not stored."""
+        try:
+            return await self.settle(run, halt)
+        except StoreError as error:
+            if halt.lane is None:
+                raise
+            return self._halt(error)
 
     async def settle(self, run: Run, halt: Halt) -> Run:
         """Store how the segment ended and give the claim back, in one commit."""
 
         def settle(session: Session) -> Run:
-            session.runs.own(run.id, run.epoch)
             if halt.interrupt is not None:
                 _open(session, run, halt.interrupt)
             moved = session.runs.move(run.id, halt.state, halt.reason)
@@ -251,62 +299,30 @@ class Worker:
                 session.events.append("run.waits", run.id, state=halt.state, reason=halt.reason)
             return moved
 
-        moved = await self._in.store.write(run.tenant, settle)
+        lane = halt.lane or self._in.store.lane(run.tenant, run.id, run.epoch)
+        moved = await lane.write(settle)
         if moved.state in ENDS:
             self._in.telemetry.ended(moved)
         log("segment ended", moved, state=moved.state, epoch=moved.epoch)
         return moved
 
 
-def config_of(run: Run) -> RunnableConfig:
+def config_of(run: Run, lane: Lane | None = None) -> RunnableConfig:
     """The graph's configuration for one claim; the saver checks tenant and epoch."""
-    claim = {"thread_id": run.id, "tenant": run.tenant, "epoch": run.epoch}
+    claim: dict[str, Any] = {"thread_id": run.id, "tenant": run.tenant, "epoch": run.epoch}
+    if lane is not None:
+        claim[LANE] = lane
     return {"configurable": claim, "recursion_limit": RECURSION_LIMIT}
 
 
 def _open(session: Session, run: Run, parked: Interrupt) -> None:
+    """Open the question that the graph is parked at for decisions."""
     approval = session.approvals.get(parked.value["approval"])
     if approval.status != "requested":
         return
-    session.approvals.update(approval.id, status="open", interrupt_id=parked.id)
+    session.approvals.update(approval.id, known=approval, status="open", interrupt_id=parked.id)
     body = {"approval": approval.id, "step": approval.step, "visit": approval.visit}
     session.events.append("approval.opened", run.id, **body)
-
-
-def _initial(segment: Segment) -> State:
-    workflow = segment.workflow
-    return {
-        "step": workflow.steps[0].name,
-        "contracts": {step.name: workflow.contract(step.name) for step in workflow.steps},
-        "shown": [],
-        "bundle": [],
-        "feedback": [],
-        "visits": {},
-        "counts": {},
-        "taken": {},
-    }
-
-
-def _mismatch(workflow: Workflow, snapshot: StateSnapshot) -> str:
-    """What keeps this code from resuming the parked step; empty when nothing does."""
-    # Not `next`, which leaves out a node whose writes are stored while the checkpoint that takes
-    # them in is not: after a crash between the two the graph goes on from there.
-    values = snapshot.values
-    if not snapshot.tasks and values.get("route") == "end" and values.get("after") is None:
-        return ""
-    if "step" not in values:
-        return ""  # only its input is stored: no step has begun
-    parked = values["step"]
-    remedy = "Deploy the version that started the run, or cancel it and start anew."
-    try:
-        present = workflow.contract(parked)
-    except WorkflowError:
-        return f"The run is parked at step {parked!r}, which this version doesn't have. {remedy}"
-    if values["contracts"].get(parked) != present:
-        return f"Tools, schemas or edges of step {parked!r} have changed since. {remedy}"
-    if not snapshot.tasks:
-        return f"The run is parked in step {parked!r} at a node this version doesn't have. {remedy}"
-    return ""
 
 
 def _last_words(values: dict[str, Any]) -> str:
@@ -318,7 +334,7 @@ def _last_words(values: dict[str, Any]) -> str:
 
 def is_gone(owner: str | None) -> bool:
     """Whether a run's owner was a process of this machine that no longer lives."""
-    host, _, pid = (owner or "").rpartition(":")
+    host, _, pid = (owner or "").rpartition("@")[2].rpartition(":")
     if host != socket.gethostname() or not pid.isdigit():
         return False
     try:

@@ -6,14 +6,17 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import pairwise
+from typing import Any
 
-from pydantic import BaseModel
+from pydantic import BaseModel, ValidationError
 
-from agent_runtime.action import digest
+from agent_runtime.action import digest, require_json
 from agent_runtime.envelope import Envelope
-from agent_runtime.errors import NeedsAttention, WorkflowError
+from agent_runtime.errors import InvalidInput, NeedsAttention, WorkflowError
 from agent_runtime.run import EndState
+from agent_runtime.schedule import Schedule
 from agent_runtime.step import Outcome, Step
+from agent_runtime.trigger import EventTrigger
 
 GOOD: frozenset[Outcome] = frozenset({"acted", "finished"})
 SETTLED: frozenset[Outcome] = frozenset({"acted", "denied", "rejected", "failed", "expired"})
@@ -27,6 +30,10 @@ END_STATES: dict[Outcome, EndState] = {
     "failed": "failed",
     "expired": "expired",
 }
+
+
+MAX_INPUT = 256_000
+"""Characters of a run's input as JSON, at most; documents are handed in beside it."""
 
 
 @dataclass(frozen=True)
@@ -48,6 +55,7 @@ class Workflow:
     """What authors declare. Without `edges`, steps follow each other in order.
 
     `subject` names the input field that says who the run is about (the authenticated customer).
+    `schedules` start it by the clock, `triggers` by events of other systems.
     `low_risk` and the like belong to policy, not here.
     """
 
@@ -56,6 +64,8 @@ class Workflow:
     steps: Sequence[Step]
     edges: Sequence[Edge] = field(default_factory=tuple)
     subject: str | None = None
+    schedules: Sequence[Schedule] = ()
+    triggers: Sequence[EventTrigger] = ()
 
     @cached_property
     def version(self) -> str:
@@ -122,6 +132,8 @@ class Workflow:
             raise WorkflowError(f"Workflow {self.name!r}: its input has no {self.subject!r}.")
         self._check_reachable(names)
         self._check_bounded(names)
+        self._check_schedules()
+        self._check_triggers()
 
     def _check_reachable(self, names: list[str]) -> None:
         reached = _reach(names[0], self.all_edges) | {names[0]}
@@ -140,6 +152,53 @@ class Workflow:
                     f"Workflow {self.name!r}: the loop through {name!r} has no bound.",
                     remedy="Give one of its edges at_most=….",
                 )
+
+    def _check_schedules(self) -> None:
+        names = [schedule.name for schedule in self.schedules]
+        if len(set(names)) != len(names):
+            raise WorkflowError(f"Workflow {self.name!r} needs schedules with different names.")
+        for schedule in self.schedules:
+            try:
+                schedule.check()
+                validate_input(self, dict(schedule.input))
+            except InvalidInput as error:
+                raise WorkflowError(
+                    f"Workflow {self.name!r}, schedule {schedule.name!r}: {error.message}",
+                    remedy=error.remedy,
+                ) from error
+
+    def _check_triggers(self) -> None:
+        known = self.input.model_fields
+        for trigger in self.triggers:
+            try:
+                trigger.check()
+                for field in trigger.mapping or {}:
+                    if field not in known:
+                        remedy = f"{self.name} takes: {', '.join(known)}."
+                        raise InvalidInput("mapping", field, "is no input field", remedy=remedy)
+            except InvalidInput as error:
+                raise WorkflowError(
+                    f"Workflow {self.name!r}, trigger {trigger.name!r}: {error.message}",
+                    remedy=error.remedy,
+                ) from error
+
+
+def validate_input(workflow: Workflow, inputs: dict[str, Any]) -> dict[str, Any]:
+    """The run's input as plain JSON, validated; raises InvalidInput."""
+    if len(str(inputs)) > MAX_INPUT:
+        raise InvalidInput(
+            "input", f"{len(str(inputs))} characters", f"is longer than {MAX_INPUT} characters"
+        )
+    try:
+        plain = workflow.input.model_validate(inputs).model_dump(mode="json")
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        field = ".".join(str(part) for part in first["loc"]) or "input"
+        known = ", ".join(workflow.input.model_fields)
+        remedy = f"{workflow.name} takes: {known}."
+        raise InvalidInput(field, first["input"], first["msg"], remedy=remedy) from error
+    require_json("input", plain)
+    return plain
 
 
 def key(edge: Edge) -> str:

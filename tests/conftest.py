@@ -11,8 +11,11 @@ import pytest
 
 from agent_runtime.tool import Recovery
 from agent_runtime.workflow import Workflow
+from tests.conformance import pytest_terminal_summary
 from tests.ledger import POLICY, Rule, make_app, make_pay, pay_once, pay_workflow
 from tests.office import Office, opened
+
+__all__ = ["pytest_terminal_summary"]
 
 OpenOffice = Callable[..., Awaitable[Office]]
 

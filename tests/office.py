@@ -155,7 +155,8 @@ class Office:
         """Let a claimed run's gate turn its approval into the right to act, and stop there."""
         step = segment.workflow.step("pay_out")
         (approval,) = segment.read().approvals.find(["approved"], run_id=segment.run.id)
-        await GateNode(step)._authorize(segment, approval)
+        GateNode(step)._authorize(segment, approval)
+        await segment.lane.settled()
 
     def lapse(self) -> None:
         """Let every lease pass."""

@@ -138,6 +138,9 @@ def pairs(values: dict[str, Any]) -> str:
 
 
 def _end_lines(approval: Approval) -> list[str]:
+    if approval.status == "held" and approval.effective_at is not None:
+        until = approval.effective_at.strftime("%H:%M:%S")
+        return [f"  held by {approval.held_by}, who may undo it until {until} UTC"]
     if approval.status != "open":
         replaced = f", replaced by {approval.replaced_by}" if approval.replaced_by else ""
         return [f"  {approval.status} by {approval.closed_by or '-'}{replaced}"]

@@ -10,13 +10,13 @@ from typing import Annotated
 
 import typer
 
-from agent_runtime.cli import upkeep
+from agent_runtime.cli import approvals, notices, schedules, tokens, upkeep
 from agent_runtime.cli.faults import run_to_end
 from agent_runtime.cli.options import HERE, JSON, AppFolder, As, AsJson, DataFolder, Why
 from agent_runtime.cli.options import hello as _hello
 from agent_runtime.cli.options import hello_person as _hello_person
 from agent_runtime.cli.options import open_place as _open
-from agent_runtime.cli.reading import read_arguments, read_input
+from agent_runtime.cli.reading import read_input, read_moment
 
 app = typer.Typer(
     name="agent-runtime",
@@ -27,30 +27,23 @@ app = typer.Typer(
     add_completion=False,
 )
 runs = typer.Typer(no_args_is_help=True, help="See, resume, cancel and settle runs.")
-approvals = typer.Typer(no_args_is_help=True, help="See and answer what people are asked.")
 events = typer.Typer(no_args_is_help=True, help="Read and verify the history.")
 workflows = typer.Typer(no_args_is_help=True, help="See the workflows of the project.")
 policies = typer.Typer(no_args_is_help=True, help="Check the policies of the project.")
 schema = typer.Typer(no_args_is_help=True, help="Print JSON Schemas.")
 for name, group in {
     "runs": runs,
-    "approvals": approvals,
+    "approvals": approvals.app,
     "events": events,
+    "schedules": schedules.app,
+    "notices": notices.app,
     "workflows": workflows,
     "policies": policies,
     "schema": schema,
+    "tokens": tokens.app,
 }.items():
     app.add_typer(group, name=name)
 app.add_typer(upkeep.app)
-
-
-class Kind(StrEnum):
-    """What a person may answer."""
-
-    APPROVE = "approve"
-    EDIT = "edit"
-    REJECT = "reject"
-    RESPOND = "respond"
 
 
 class How(StrEnum):
@@ -62,7 +55,6 @@ class How(StrEnum):
 
 
 RunId = Annotated[str, typer.Argument(help="Id of the run.", metavar="RUN")]
-ApprovalId = Annotated[str, typer.Argument(help="Id of the approval.", metavar="APPROVAL")]
 Name = Annotated[str, typer.Argument(help="Name of the workflow.", metavar="WORKFLOW")]
 
 
@@ -84,23 +76,27 @@ def run(
     started_by: Annotated[
         str, typer.Option("--trigger", help="Who started it; they may not approve in it.")
     ] = "cli",
+    at: Annotated[
+        str | None, typer.Option(help="Not before this time: 2026-03-30T06:00:00+02:00.")
+    ] = None,
     folder: AppFolder = HERE,
     data: DataFolder = None,
     as_json: AsJson = False,
 ) -> None:
     """Start a run and drive it to its first pause or its end."""
     _hello(f"run {workflow}", as_json=as_json)
-    inputs = read_input(input_file)
+    inputs, moment = read_input(input_file), read_moment("--at", at)
     place, screen = _open(folder, data, as_json=as_json)
     from agent_runtime.cli.commands import runs as commands
 
-    commands.start(place, screen, workflow, inputs, key, started_by)
+    commands.start(place, screen, workflow, inputs, key, started_by, moment)
 
 
 @app.command()
 def worker(
     concurrency: Annotated[int, typer.Option(min=1, help="Runs driven at a time.")] = 4,
     once: Annotated[bool, typer.Option("--once", help="Drive what is ready, then end.")] = False,
+    name: Annotated[str, typer.Option(help="Its name in claims; host and process follow.")] = "",
     folder: AppFolder = HERE,
     data: DataFolder = None,
     as_json: AsJson = False,
@@ -110,7 +106,31 @@ def worker(
     place, screen = _open(folder, data, as_json=as_json)
     from agent_runtime.cli.commands import worker as commands
 
-    commands.serve(place, screen, concurrency, once=once)
+    commands.serve(place, screen, concurrency, name, once=once)
+
+
+@app.command()
+def serve(
+    host: Annotated[str, typer.Option(help="Address to bind to.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="0: any that is free.")] = 8400,
+    dev: Annotated[
+        bool, typer.Option("--dev", help="Without tokens; on this machine only.")
+    ] = False,
+    no_worker: Annotated[
+        bool, typer.Option("--no-worker", help="Leave driving runs to other processes.")
+    ] = False,
+    concurrency: Annotated[int, typer.Option(min=1, help="Runs driven at a time.")] = 4,
+    folder: AppFolder = HERE,
+    data: DataFolder = None,
+    as_json: AsJson = False,
+) -> None:
+    """Serve the HTTP API, with a worker; the first signal stops it gently."""
+    _hello("serve", as_json=as_json)
+    place, screen = _open(folder, data, as_json=as_json)
+    from agent_runtime.cli.commands import serve as commands
+
+    bind = commands.Bind(host, port, dev)
+    commands.run(place, screen, bind, concurrency, worker=not no_worker)
 
 
 @runs.command("list")
@@ -187,62 +207,6 @@ def runs_settle(
     from agent_runtime.cli.commands import runs as commands
 
     commands.settle(place, screen, run_id, how.replace("-", "_"), who)
-
-
-@approvals.command("list")
-def approvals_list(
-    everything: Annotated[bool, typer.Option("--all", help="Also those answered.")] = False,
-    folder: AppFolder = HERE,
-    data: DataFolder = None,
-    as_json: AsJson = False,
-) -> None:
-    """List open approvals."""
-    place, screen = _open(folder, data, as_json=as_json, title="approvals list")
-    from agent_runtime.cli.commands import approvals as commands
-
-    commands.show_list(place, screen, everything=everything)
-
-
-@approvals.command("show")
-def approvals_show(
-    approval_id: ApprovalId,
-    folder: AppFolder = HERE,
-    data: DataFolder = None,
-    as_json: AsJson = False,
-) -> None:
-    """Show what would happen, why a person is asked, on what."""
-    place, screen = _open(folder, data, as_json=as_json, title="approvals show")
-    from agent_runtime.cli.commands import approvals as commands
-
-    commands.show(place, screen, approval_id)
-
-
-@approvals.command("decide")
-def approvals_decide(
-    approval_id: ApprovalId,
-    decision: Annotated[Kind, typer.Argument(help="Your answer.")],
-    who: As,
-    reason: Annotated[str, typer.Option(help="Required by reject and respond.")] = "",
-    arguments: Annotated[
-        str | None, typer.Option(help="JSON object of changed arguments, for edit.")
-    ] = None,
-    digest: Annotated[
-        str | None, typer.Option(help="Digest you saw; default: the present one.")
-    ] = None,
-    record_only: Annotated[
-        bool, typer.Option("--record-only", help="Leave the execution to another process.")
-    ] = False,
-    folder: AppFolder = HERE,
-    data: DataFolder = None,
-    as_json: AsJson = False,
-) -> None:
-    """Answer as one of the operators; the run goes on."""
-    changes = None if arguments is None else read_arguments(arguments)
-    place, screen = _open(folder, data, as_json=as_json, title="approvals decide")
-    from agent_runtime.cli.commands import approvals as commands
-
-    answer = {"kind": decision.value, "reason": reason, "arguments": changes, "digest": digest}
-    commands.decide(place, screen, approval_id, who, answer, drive=not record_only)
 
 
 @events.command("tail")

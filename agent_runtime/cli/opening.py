@@ -8,15 +8,22 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
+from agent_runtime.access import Act, Caller, Thing, require
 from agent_runtime.app import App, load_app
 from agent_runtime.errors import SettingsError
-from agent_runtime.operators import FILE, choose_operator, provide_operators
+from agent_runtime.operators import FILE, channel, choose_operator, provide_operators
 from agent_runtime.runtime import Runtime
 from agent_runtime.settings import load_settings
 from agent_runtime.telemetry import configure_logging
 from agent_runtime.verdict import Operator
 
 T = TypeVar("T")
+
+
+async def admit(runtime: Runtime, operator: Operator, act: Act, thing: Thing) -> None:
+    """Raise NotPermitted, recorded, unless the person chosen with --as may."""
+    caller = Caller(operator, channel=channel(operator.name))
+    await require(runtime.store, runtime.app.access, caller, act, thing)
 
 
 @dataclass(frozen=True)

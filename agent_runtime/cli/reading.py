@@ -1,9 +1,10 @@
-"""Reading a person's JSON: a file, standard input or an option."""
+"""Reading what a person hands in: JSON from a file, standard input or an option; a time."""
 
 from __future__ import annotations
 
 import json
 import sys
+from datetime import datetime
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -40,6 +41,20 @@ def read_input(path: Path) -> dict[str, Any]:
 def read_arguments(text: str) -> dict[str, Any]:
     """The JSON object in an option; raises InvalidInput."""
     return _parse("--arguments", text)
+
+
+def read_moment(option: str, text: str | None) -> datetime | None:
+    """The moment in an option, if it is given; raises InvalidInput unless it has a time zone."""
+    if text is None:
+        return None
+    remedy = "Write it like 2026-03-30T06:00:00+02:00 or 2026-03-30T04:00:00Z."
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise InvalidInput(option, text, "is no time", remedy=remedy) from error
+    if moment.tzinfo is None:
+        raise InvalidInput(option, text, "has no time zone", remedy=remedy)
+    return moment
 
 
 def _parse(field: str, text: str) -> dict[str, Any]:

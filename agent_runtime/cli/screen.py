@@ -69,7 +69,7 @@ class Screen:
         if self.as_json:
             return
         if not rows and empty:
-            self._note(empty)
+            self.note(empty)
         elif self._terminal:
             self._send(lambda: self._console.print(_grid(columns, rows, self._console.width)))
         else:
@@ -100,7 +100,7 @@ class Screen:
             task = bar.add_task(what, total=total)
             yield lambda: bar.advance(task)
 
-    def _note(self, text: str) -> None:
+    def note(self, text: str) -> None:
         """A remark that is no row: standard error keeps it out of pipes."""
         if self._terminal:
             self.line(text)

@@ -7,7 +7,16 @@ from typing import Annotated
 
 import typer
 
-from agent_runtime.cli.options import HERE, AppFolder, As, AsJson, DataFolder, hello, open_place
+from agent_runtime.cli.options import (
+    HERE,
+    AppFolder,
+    As,
+    AsJson,
+    DataFolder,
+    Why,
+    hello,
+    open_place,
+)
 
 app = typer.Typer()
 
@@ -45,19 +54,33 @@ def restore_file(
 
 
 @app.command()
-def doctor(folder: AppFolder = HERE, data: DataFolder = None, as_json: AsJson = False) -> int:
+def doctor(
+    acknowledge: Annotated[
+        bool, typer.Option("--acknowledge", help="I have looked at what is not anchored.")
+    ] = False,
+    who: As = "",
+    reason: Why = "",
+    folder: AppFolder = HERE,
+    data: DataFolder = None,
+    as_json: AsJson = False,
+) -> int:
     """Find what is wrong with the data, and what to do about it."""
     hello("doctor", as_json=as_json)
     place, screen = open_place(folder, data, as_json=as_json)
     from agent_runtime.cli.commands import upkeep as commands
 
+    if acknowledge:
+        commands.acknowledge_gaps(place, screen, who, reason)
     return commands.doctor(place, screen)
 
 
 @app.command()
 def prune(
-    older_than: Annotated[str, typer.Option(help="Age of the end: 90d, 12h, 8w.")],
     who: As,
+    older_than: Annotated[
+        str | None,
+        typer.Option(help="Age of the end: 90d, 12h, 8w. Default: AGENT_RUNTIME_RETENTION."),
+    ] = None,
     workflow: Annotated[str | None, typer.Option(help="Only runs of this one.")] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would go.")] = False,
     folder: AppFolder = HERE,
@@ -65,7 +88,7 @@ def prune(
     as_json: AsJson = False,
 ) -> None:
     """Erase what old runs hold; their history stays, as digests."""
-    hello(f"prune --older-than {older_than}", as_json=as_json)
+    hello(f"prune --older-than {older_than}" if older_than else "prune", as_json=as_json)
     place, screen = open_place(folder, data, as_json=as_json)
     from agent_runtime.cli.commands import upkeep as commands
 

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Literal, assert_never
 
 from langgraph.runtime import Runtime
 from pydantic import BaseModel
 
 from agent_runtime.action import action_digest
-from agent_runtime.envelope import Status, validate_envelope
+from agent_runtime.envelope import Status
 from agent_runtime.errors import OutcomeUnknown, ToolRefused, ToolUnavailable
 from agent_runtime.evidence import Shown
-from agent_runtime.nodes.context import keep
 from agent_runtime.nodes.leave import count, leave, tell
 from agent_runtime.nodes.lookup import as_text, name_source
 from agent_runtime.policy import tightened
@@ -36,6 +36,16 @@ class Refusal:
     fields: tuple[tuple[str, Any, Any], ...] = ()
 
 
+@dataclass(frozen=True)
+class Outcome:
+    """What became of the call: `result` is plain JSON, the reason where it did not work."""
+
+    tool: str
+    worked: bool
+    result: Any
+    at: datetime
+
+
 class ActionNode:
     """Reaches write tools; what it may call is decided by the stored authorization alone."""
 
@@ -45,19 +55,21 @@ class ActionNode:
     async def __call__(self, state: State, runtime: Runtime[Segment]) -> State:
         segment, step = runtime.context, self._step
         visit = state.get("visits", {}).get(step.name, 0)
-        if segment.read().journal.was_voided(segment.run.id, step.name, visit):
+        fresh = segment.rights.get((step.name, visit))
+        journal = segment.read().journal
+        if fresh is None and journal.was_voided(segment.run.id, step.name, visit):
             return self._send_back(segment, state, "it was taken back before execution")
-        right = segment.read().journal.authorization(segment.run.id, step.name, visit)
+        right = fresh or journal.authorization(segment.run.id, step.name, visit)
         tool = step.tool("action", right.action.tool)
         args = tool.parse(right.action.arguments)
         with segment.telemetry.span(f"{step.name}.action", {"agent_runtime.node": "action"}):
-            entry = segment.read().journal.entry(right.id)
+            entry = None if fresh is not None else journal.entry(right.id)
             if entry is None:
                 refusal = await self._recheck(segment, right, tool, args)
                 if refusal is not None:
                     return await self._void(segment, state, right, refusal)
-            entry = await self._execute(segment, right, tool, args, entry)
-        return await self._done(segment, state, right, entry)
+            outcome = await self._execute(segment, right, tool, args, entry)
+        return self._done(segment, state, right, outcome)
 
     async def _recheck(
         self, segment: Segment, right: Authorization, tool: Tool, args: BaseModel
@@ -107,6 +119,7 @@ class ActionNode:
             segment.emit(session, envelope)
 
         await segment.write(record)
+        segment.rights.pop((step.name, visit), None)
         if refusal.kind == "forbidden":
             return {**tell(state, "denied", refusal.text), **leave(segment, step, state, "denied")}
         return self._send_back(segment, state, refusal.text)
@@ -126,10 +139,11 @@ class ActionNode:
         tool: Tool,
         args: BaseModel,
         entry: JournalEntry | None,
-    ) -> JournalEntry:
+    ) -> Outcome:
         """Call the tool under the journal, or find out what became of an earlier call."""
         if entry is not None and entry.state != "intended":
-            return entry
+            at = entry.settled_at or segment.clock.now()
+            return Outcome(entry.tool, entry.state == "executed", entry.result, at)
         key = f"{right.run_id}.{right.step}.{right.visit}.{right.action_digest[7:23]}"
         call = segment.call(key, right.facts)
         if entry is None:
@@ -151,7 +165,7 @@ class ActionNode:
 
     async def _recover(
         self, segment: Segment, tool: Tool, args: BaseModel, call: ToolCall, entry: JournalEntry
-    ) -> JournalEntry | None:
+    ) -> Outcome | None:
         """What to do about an intent without an outcome; None: the call may be repeated."""
         if entry.may_retry:
             return None
@@ -169,7 +183,7 @@ class ActionNode:
 
     async def _probe(
         self, segment: Segment, tool: Tool, args: BaseModel, call: ToolCall, entry: JournalEntry
-    ) -> JournalEntry | None:
+    ) -> Outcome | None:
         answer = await tool.ask_probe(args, call)
         if answer.happened == "unknown":
             raise OutcomeUnknown(tool.name, "the outside system could not tell")
@@ -177,12 +191,12 @@ class ActionNode:
             if entry.tries < MAX_TRIES:
                 return None
             why = f"{tool.name} gave no answer in {entry.tries} calls, and none was executed."
-            return await self._settle(segment, call.key, "failed", why)
-        return await self._settle(segment, call.key, "executed", as_json(answer.result))
+            return self._settle(segment, tool, call.key, "failed", why)
+        return self._settle(segment, tool, call.key, "executed", as_json(answer.result))
 
     async def _call(
         self, segment: Segment, tool: Tool, args: BaseModel, call: ToolCall, grant: Grant
-    ) -> JournalEntry:
+    ) -> Outcome:
         """The effect. Only a refusal proves that nothing happened."""
         attributes = {"gen_ai.operation.name": "execute_tool", "gen_ai.tool.name": tool.name}
         with segment.telemetry.span(f"execute_tool {tool.name}", attributes):
@@ -190,7 +204,7 @@ class ActionNode:
                 try:
                     result = await tool(args, call, grant=grant)
                 except ToolRefused as error:
-                    return await self._settle(segment, call.key, "failed", error.message)
+                    return self._settle(segment, tool, call.key, "failed", error.message)
                 except ToolUnavailable:
                     entry = segment.read().journal.by_key(call.key)
                     probed = await self._recover(segment, tool, args, call, entry)
@@ -198,55 +212,63 @@ class ActionNode:
                         return probed
                     grant = await segment.write(lambda session: session.journal.again(call.key))
                 else:
-                    return await self._settle(segment, call.key, "executed", as_json(result))
+                    return self._settle(segment, tool, call.key, "executed", as_json(result))
 
-    async def _settle(
-        self, segment: Segment, key: str, state: Literal["executed", "failed"], result: Any
-    ) -> JournalEntry:
-        def record(session: Session) -> JournalEntry:
-            entry = session.journal.settle(key, state, result)
+    def _settle(
+        self,
+        segment: Segment,
+        tool: Tool,
+        key: str,
+        state: Literal["executed", "failed"],
+        result: Any,
+    ) -> Outcome:
+        """Write the outcome before anything else. Where a lost call may be found out or repeated
+        it goes with the next write; where it may not, at once."""
+
+        def record(session: Session) -> None:
+            session.journal.settle(key, state, result)
             session.events.append(
-                "action.executed", segment.run.id, key=key, tool=entry.tool, outcome=state
+                "action.executed", segment.run.id, key=key, tool=tool.name, outcome=state
             )
             run, exchange = segment.run, {"outcome": state, "result": result}
-            session.recordings.add(run.id, run.epoch, "tool", entry.tool, {"key": key}, exchange)
-            return entry
+            session.recordings.add(run.id, run.epoch, "tool", tool.name, {"key": key}, exchange)
 
-        return await segment.write(record)
+        segment.post(record)
+        if tool.recovery == "manual":
+            segment.lane.send()
+        return Outcome(tool.name, state == "executed", result, segment.clock.now())
 
-    async def _done(
-        self, segment: Segment, state: State, right: Authorization, entry: JournalEntry
+    def _done(
+        self, segment: Segment, state: State, right: Authorization, outcome: Outcome
     ) -> State:
         """Show the result to the steps and visits that follow, and leave the step."""
-        step, visit, worked = self._step, right.visit, entry.state == "executed"
-        proposed = validate_envelope(state["envelope"]).proposed_action
+        step, visit, worked = self._step, right.visit, outcome.worked
+        proposed = segment.proposal(state).proposed_action
         name = proposed.call_id if proposed is not None and proposed.call_id else f"{visit}"
         source = name_source(name, segment.passages(state["shown"]))
-        text = as_text(entry.result) if worked else f"Error: {entry.result}"
+        text = as_text(outcome.result) if worked else f"Error: {outcome.result}"
         passage = Shown(
             source=source,
             text=text,
             origin="tool" if worked else "failure",
-            tool=entry.tool,
-            retrieved_at=entry.settled_at or segment.clock.now(),
+            tool=outcome.tool,
+            retrieved_at=outcome.at,
         )
         envelope = segment.envelope(
             step,
             "action",
             visit=visit,
             status="done" if worked else "failed",
-            reason=f"{entry.tool} on {right.action.target_id}: {entry.state}.",
+            reason=f"{outcome.tool} on {right.action.target_id}:"
+            f" {'executed' if worked else 'failed'}.",
             confidence=state["envelope"]["confidence"],
             action=proposed,
         )
 
-        def record(session: Session) -> list[str]:
-            segment.emit(session, envelope)
-            return keep(session, [passage])
-
         kind: Literal["acted", "failed"] = "acted" if worked else "failed"
         left = leave(segment, step, state, kind)
-        hashes = await segment.write(record)
+        segment.post(lambda session: segment.emit(session, envelope))
+        hashes = segment.keep([passage])
         told = tell(state, kind, text[:500], source)
         shown, bundle = [*state["shown"], *hashes], [*state["bundle"], *hashes]
         return {**told, **left, "shown": shown, "bundle": bundle, "counts": {}}

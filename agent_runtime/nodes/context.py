@@ -39,18 +39,21 @@ class ContextNode:
             found += [passage for result in looked for passage in result.shown]
             bundle = assemble(earlier, found, step.context_budget)
 
-            def record(session: Session) -> list[str]:
+            hashes = segment.keep(bundle.shown)
+
+            def record(session: Session) -> None:
                 for result in looked:
                     result.record(session)
-                return self._keep(session, state, bundle, segment)
+                self._announce(session, state, bundle, hashes, segment)
 
-            hashes = await segment.write(record)
+            segment.post(record)
         shown = extend(state.get("shown", []), hashes)
         return {"step": step.name, "shown": shown, "bundle": hashes, "route": "reasoning"}
 
-    def _keep(self, session: Session, state: State, bundle: Bundle, segment: Segment) -> list[str]:
+    def _announce(
+        self, session: Session, state: State, bundle: Bundle, hashes: list[str], segment: Segment
+    ) -> None:
         visit = state.get("visits", {}).get(self._step.name, 0) + 1
-        hashes = keep(session, bundle.shown)
         left_out = [passage.model_dump() for passage in bundle.left_out]
         session.events.append(
             "bundle.assembled",
@@ -73,7 +76,6 @@ class ContextNode:
                 self._step, "context", visit=visit, status="ok", reason=reason, evidence=evidence
             ),
         )
-        return hashes
 
 
 def _name(tool: Tool, arguments: dict[str, Any]) -> str:
@@ -84,11 +86,6 @@ def extend(shown: Sequence[str], hashes: Sequence[str]) -> list[str]:
     """Everything shown in the run, with these as the newest."""
     new = set(hashes)
     return [*(name for name in shown if name not in new), *hashes]
-
-
-def keep(session: Session, shown: Sequence[Shown]) -> list[str]:
-    """Store passages by content; returns their hashes."""
-    return [session.recordings.put(passage.model_dump(mode="json")) for passage in shown]
 
 
 def bind(tool: Tool, inputs: dict[str, Any]) -> dict[str, Any]:

@@ -13,11 +13,10 @@ from typing import assert_never
 from langgraph.runtime import Runtime
 from langgraph.types import interrupt
 
-from agent_runtime.approval import Approval, ApprovalStatus
-from agent_runtime.envelope import Envelope, Status, validate_envelope
-from agent_runtime.errors import NeedsAttention
+from agent_runtime.approval import Approval, ApprovalStatus, declared_amount
+from agent_runtime.envelope import Envelope, Status
+from agent_runtime.errors import Conflict, NeedsAttention
 from agent_runtime.evidence import Shown
-from agent_runtime.nodes.context import keep
 from agent_runtime.nodes.judge import Impossible, Judgement, Subject, bind_digest, judge
 from agent_runtime.nodes.leave import count, counted, leave, tell
 from agent_runtime.run import new_id
@@ -58,17 +57,17 @@ class GateNode:
             ) as span:
                 judged = await self._judge(segment, state)
                 if isinstance(judged, Impossible):
-                    return await self._send_back(segment, state, judged)
+                    return self._send_back(segment, state, judged)
                 span.set_attribute("agent_runtime.verdict", judged.verdict.kind)
                 span.set_attribute("agent_runtime.rules", ",".join(judged.verdict.rules))
-                pending = await self._record(segment, state, judged)
+                pending = self._record(segment, state, judged)
             if pending is None:
                 return self._proceed(segment, state, judged.verdict)
         woken_for = interrupt({"approval": pending.id, "digest": pending.digest})
-        return await self._answered(segment, state, woken_for)
+        return self._answered(segment, state, pending, woken_for)
 
     async def _judge(self, segment: Segment, state: State) -> Impossible | Judgement:
-        envelope = validate_envelope(state["envelope"])
+        envelope = segment.proposal(state)
         proposed = envelope.proposed_action
         if proposed is None:
             return Impossible("", "There is no proposed action.")
@@ -77,7 +76,7 @@ class GateNode:
         subject = Subject(envelope, segment.passages(state["shown"]), retries)
         return await judge(segment, self._step, subject, proposed)
 
-    async def _send_back(self, segment: Segment, state: State, found: Impossible) -> State:
+    def _send_back(self, segment: Segment, state: State, found: Impossible) -> State:
         """An impossible proposal goes back to reasoning, a bounded number of times."""
         step, visit = self._step, state["visits"][self._step.name]
         envelope = segment.envelope(
@@ -95,34 +94,45 @@ class GateNode:
             session.events.append("tool.refused", segment.run.id, **body, why=why)
             segment.emit(session, envelope)
 
-        await segment.write(record)
+        segment.post(record)
         limit = step.reasoning.max_tool_errors
         why = f"Step {step.name}: more than {limit} impossible proposals in a row; {found.problem}"
         counts = count(segment, state, f"{step.name}.errors", limit, why)
         return {**counts, **tell(state, "tool_error", found.problem), "route": "reasoning"}
 
-    async def _record(self, segment: Segment, state: State, judged: Judgement) -> Approval | None:
-        """Store the verdict with what follows from it: a right to act, or a question."""
+    def _record(self, segment: Segment, state: State, judged: Judgement) -> Approval | None:
+        """Post the verdict with what follows from it: a right to act, or a question."""
         step, visit = self._step, state["visits"][self._step.name]
-        envelope = validate_envelope(state["envelope"])
+        envelope = segment.proposal(state)
+        segment.post(lambda session: self._announce(session, segment, envelope, judged, visit))
+        match judged.verdict.kind:
+            case "allow":
+                self._grant(segment, authorization(segment, step, visit, judged, None), "policy")
+                return None
+            case "needs_approval":
+                asked = question(segment, step, visit, judged)
+                segment.asked.add(asked.id)
+                segment.post(lambda session: request(session, segment, step, asked))
+                return asked
+            case "deny":
+                return None
+            case _:
+                assert_never(judged.verdict.kind)
 
-        def record(session: Session) -> Approval | None:
-            self._announce(session, segment, envelope, judged, visit)
-            match judged.verdict.kind:
-                case "allow":
-                    right = authorization(segment, step, visit, judged, None)
-                    session.journal.authorize(right)
-                    body = segment.event_body(step, visit, by="policy")
-                    session.events.append("action.authorized", segment.run.id, **body)
-                    return None
-                case "needs_approval":
-                    return request(session, segment, step, visit, judged)
-                case "deny":
-                    return None
-                case _:
-                    assert_never(judged.verdict.kind)
+    def _grant(self, segment: Segment, right: Authorization, by: str) -> None:
+        """Post a right to act, once for each visit: after a crash the first one stands."""
+        stored = segment.read().journal.right(right.run_id, right.step, right.visit)
+        if stored is not None:
+            right.require_same(stored)
+            return
 
-        return await segment.write(record)
+        def authorize(session: Session) -> None:
+            session.journal.authorize(right)
+            body = segment.event_body(self._step, right.visit, by=by)
+            session.events.append("action.authorized", segment.run.id, **body)
+
+        segment.rights[right.step, right.visit] = right
+        segment.post(authorize)
 
     def _announce(
         self,
@@ -163,37 +173,44 @@ class GateNode:
         told = tell(state, "denied", "; ".join([*verdict.rules, *verdict.reasons]))
         return {**told, **leave(segment, self._step, state, "denied")}
 
-    async def _answered(self, segment: Segment, state: State, woken_for: object) -> State:
+    def _answered(
+        self, segment: Segment, state: State, approval: Approval, woken_for: object
+    ) -> State:
         """Go on with the stored answer to the question of this very visit."""
-        step, visit = self._step, state["visits"][self._step.name]
-        approval = segment.read().approvals.latest(segment.run.id, step.name, visit)
-        if approval is None or woken_for != {"approval": approval.id, "status": approval.status}:
+        step = self._step
+        if woken_for != {"approval": approval.id, "status": approval.status}:
             raise NeedsAttention("The run was woken for another question than the one it asked.")
         envelope = self._answer(segment, state, approval)
-        if approval.status != "approved":
-            await segment.write(lambda session: segment.emit(session, envelope))
+        segment.post(lambda session: segment.emit(session, envelope))
         match approval.status:
             case "approved":
-                return await self._authorize(segment, approval, envelope)
+                return self._authorize(segment, approval)
             case "rejected":
                 told = tell(state, "rejected", _reason(approval, "reject"))
                 return {**told, **leave(segment, step, state, "rejected")}
             case "responded":
-                return await self._respond(segment, state, approval)
+                return self._respond(segment, state, approval)
             case "expired":
                 told = tell(state, "expired", "Nobody answered before the deadline.")
                 return {**told, **leave(segment, step, state, "expired")}
             case "withdrawn":
                 told = tell(state, "denied", "Policy forbids it by now.")
                 return {**told, **leave(segment, step, state, "denied")}
-            case "requested" | "open" | "edited" | "escalated" | "voided":
+            case "stale":
+                limit, why = step.max_rechecks, f"fact changed while {approval.id} was asked"
+                return {
+                    **count(segment, state, f"{step.name}.rechecks", limit, why),
+                    **tell(state, "changed", approval.closed_by or why),
+                    "route": "context",
+                }
+            case "requested" | "open" | "held" | "edited" | "escalated" | "voided":
                 raise NeedsAttention(f"Approval {approval.id} is {approval.status}, not answered.")
             case _:
                 assert_never(approval.status)
 
     def _answer(self, segment: Segment, state: State, approval: Approval) -> Envelope:
         """The gate's second envelope: what people, the deadline or policy made of the question."""
-        asked = validate_envelope(state["envelope"])
+        asked = segment.proposal(state)
         return segment.envelope(
             self._step,
             "gate",
@@ -205,11 +222,8 @@ class GateNode:
             action=asked.proposed_action,
         )
 
-    async def _authorize(self, segment: Segment, approval: Approval, *announced: Envelope) -> State:
-        """Turn a complete approval into the right to act: the stored bytes, nothing fresher.
-
-        What is `announced` is emitted in the same commit.
-        """
+    def _authorize(self, segment: Segment, approval: Approval) -> State:
+        """Turn a complete approval into the right to act: the stored bytes, nothing fresher."""
         judged = Judgement(
             approval.action,
             approval.action_digest,
@@ -218,24 +232,16 @@ class GateNode:
             approval.verdict,
         )
         right = authorization(segment, self._step, approval.visit, judged, approval.id)
-
-        def record(session: Session) -> None:
-            for envelope in announced:
-                segment.emit(session, envelope)
-            session.journal.authorize(right)
-            body = segment.event_body(self._step, approval.visit, by=approval.id)
-            session.events.append("action.authorized", segment.run.id, **body)
-
-        await segment.write(record)
+        self._grant(segment, right, approval.id)
         return {"route": "action"}
 
-    async def _respond(self, segment: Segment, state: State, approval: Approval) -> State:
+    def _respond(self, segment: Segment, state: State, approval: Approval) -> State:
         """A person's answer or question becomes evidence and goes back to reasoning."""
         text, source = _reason(approval, "respond"), f"operator:{approval.id}"
         passage = Shown(
             source=source, text=text, origin="operator", retrieved_at=segment.clock.now()
         )
-        hashes = await segment.write(lambda session: keep(session, [passage]))
+        hashes = segment.keep([passage])
         told = tell(state, "operator", text, source)
         shown, bundle = [*state["shown"], *hashes], [*state["bundle"], *hashes]
         return {**told, "shown": shown, "bundle": bundle, "route": "reasoning"}
@@ -278,34 +284,36 @@ def question(segment: Segment, step: Step, visit: int, judged: Judgement) -> App
         policy=step.policy or "",
         policy_version=segment.policies[step.policy or ""].digest,
         action=judged.action,
+        started_by=segment.run.trigger.owner,
         facts=judged.facts,
+        facts_read_at=now,
+        amount=declared_amount(step.tool("action", judged.action.tool).facts_model, judged.facts),
         signals=judged.signals,
         rules=verdict.rules,
         reasons=verdict.reasons,
+        risk=verdict.risk,
         slots=verdict.slots,
         escalate=verdict.escalate,
+        later=verdict.later,
         deadline=now + lasts,
+        remind=verdict.remind,
         created_at=now,
     )
 
 
-def request(
-    session: Session, segment: Segment, step: Step, visit: int, judged: Judgement
-) -> Approval:
-    """Store the question, once: asking exactly the same again finds the pending one."""
-    asked = question(segment, step, visit, judged)
-    stored = session.approvals.request(asked)
-    if stored.id == asked.id:
-        session.events.append(
-            "approval.requested",
-            segment.run.id,
-            **segment.event_body(step, visit),
-            approval=asked.id,
-            digest=asked.digest,
-            rules=list(asked.rules),
-            slots=[slot.model_dump() for slot in asked.slots],
-        )
-    return stored
+def request(session: Session, segment: Segment, step: Step, asked: Approval) -> None:
+    """Store the question; raises Conflict when this visit asks exactly the same already."""
+    if session.approvals.request(asked).id != asked.id:
+        raise Conflict(f"Step {step.name} asks the same question twice in one visit.")
+    session.events.append(
+        "approval.requested",
+        segment.run.id,
+        **segment.event_body(step, asked.visit),
+        approval=asked.id,
+        digest=asked.digest,
+        rules=list(asked.rules),
+        slots=[slot.model_dump() for slot in asked.slots],
+    )
 
 
 def _reason(approval: Approval, kind: str) -> str:

@@ -16,7 +16,7 @@ from agent_runtime.errors import ToolError
 from agent_runtime.evidence import Passage, Shown
 from agent_runtime.segment import Segment
 from agent_runtime.step import Step
-from agent_runtime.store import Session
+from agent_runtime.store import Session, Stored
 from agent_runtime.tool import Tool, to_json
 
 
@@ -52,7 +52,13 @@ async def look_up(
             result, failure = None, error
             shown = [_as_failure(segment, tool, name, error)]
     record = partial(
-        _record, segment=segment, tool=tool, arguments=arguments, shown=shown, failure=failure
+        _record,
+        segment=segment,
+        tool=tool,
+        arguments=arguments,
+        shown=shown,
+        hashes=segment.keep(shown),
+        failure=failure,
     )
     return LookUpResult(shown, record)
 
@@ -102,11 +108,11 @@ def _record(
     tool: Tool,
     arguments: dict[str, Any],
     shown: Sequence[Shown],
+    hashes: Sequence[str],
     failure: ToolError | None,
 ) -> None:
     run = segment.run
-    response = [passage.model_dump(mode="json") for passage in shown]
-    session.recordings.add(run.id, run.epoch, "tool", tool.name, arguments, response)
+    session.recordings.add(run.id, run.epoch, "tool", tool.name, arguments, Stored(tuple(hashes)))
     kind = type(failure).__name__ if failure is not None else ""
     session.events.append(
         "tool.failed" if failure else "tool.called",

@@ -16,7 +16,7 @@ from agent_runtime.evidence import LeftOut, Shown
 from agent_runtime.knowledge.bundle import add
 from agent_runtime.models.model import Model
 from agent_runtime.models.prompt import hint, render
-from agent_runtime.nodes.context import extend, keep
+from agent_runtime.nodes.context import extend
 from agent_runtime.nodes.leave import leave
 from agent_runtime.nodes.lookup import look_up, name_source
 from agent_runtime.segment import Segment
@@ -52,9 +52,8 @@ class ReasoningNode:
                 envelope = self._admit(step.reasoning.rule(brief), visit, f"rule:{name}")
             else:
                 envelope = await self._ask(segment, brief, thought, visit)
-            hashes = await segment.write(
-                lambda session: self._keep(session, segment, envelope, thought)
-            )
+            hashes = segment.keep(thought.shown)
+            segment.post(lambda session: self._record(session, segment, envelope, thought, hashes))
         update = self._route(segment, state, envelope, visit, thought.tries)
         return {**update, "shown": extend(state["shown"], hashes), "bundle": hashes}
 
@@ -85,7 +84,7 @@ class ReasoningNode:
                 thought.tries += 1
                 problem = error.message
                 messages.append(hint(problem))
-                await self._malformed(segment, visit, error)
+                self._malformed(segment, visit, error)
         raise NeedsAttention(
             f"Step {self._step.name}: no valid envelope in {reasoning.attempts} attempts; {problem}"
         )
@@ -103,7 +102,7 @@ class ReasoningNode:
         request = [{"role": m.type, "content": m.content} for m in messages]
         response = {"content": answer.content, "tool_calls": answer.tool_calls}
         run = segment.run
-        await segment.write(
+        segment.post(
             lambda session: session.recordings.add(
                 run.id, run.epoch, "model", model.producer, request, response
             )
@@ -141,11 +140,11 @@ class ReasoningNode:
         try:
             tool = self._step.tool("reasoning", name)
         except OutOfScope as error:
-            await self._refuse(segment, name)
+            self._refuse(segment, name)
             return {"error": str(error)}
         name = name_source(call_id or str(thought.calls), thought.shown)
         looked = await look_up(segment, self._step, tool, arguments, name)
-        await segment.write(looked.record)
+        segment.post(looked.record)
         found = looked.shown
         bundle = add(thought.shown, found, self._step.context.token_budget)
         thought.shown, left_out = list(bundle.shown), {p.source for p in bundle.left_out}
@@ -168,24 +167,26 @@ class ReasoningNode:
         ours = {"node": "reasoning", "visit": visit, "producer": producer}
         return envelope.model_copy(update=ours)
 
-    async def _refuse(self, segment: Segment, tool: str) -> None:
+    def _refuse(self, segment: Segment, tool: str) -> None:
         node = f"{self._step.name}.reasoning"
-        await segment.write(
+        segment.post(
             lambda session: session.events.append(
                 "tool.refused", segment.run.id, node=node, tool=tool[:200], why="out of scope"
             )
         )
 
-    async def _malformed(self, segment: Segment, visit: int, error: InvalidInput) -> None:
+    def _malformed(self, segment: Segment, visit: int, error: InvalidInput) -> None:
         body = segment.event_body(self._step, visit, field=error.field[:200])
-        await segment.write(
-            lambda session: session.events.append("model.failed", segment.run.id, **body)
-        )
+        segment.post(lambda session: session.events.append("model.failed", segment.run.id, **body))
 
-    def _keep(
-        self, session: Session, segment: Segment, envelope: Envelope, thought: Thought
-    ) -> list[str]:
-        hashes = keep(session, thought.shown)
+    def _record(
+        self,
+        session: Session,
+        segment: Segment,
+        envelope: Envelope,
+        thought: Thought,
+        hashes: list[str],
+    ) -> None:
         if thought.calls:
             session.events.append(
                 "bundle.assembled",
@@ -197,7 +198,6 @@ class ReasoningNode:
                 budget=self._step.context.token_budget,
             )
         segment.emit(session, envelope)
-        return hashes
 
     def _route(
         self, segment: Segment, state: State, envelope: Envelope, visit: int, tries: int

@@ -16,6 +16,8 @@ from agent_runtime.policy.table import judge_table, read_table
 from agent_runtime.tool import Tool
 
 _TABLE = ".tests.yaml"
+_ACCESS = "access"
+"""Not about actions: it says who may start, read, decide; see `agent_runtime.access`."""
 
 
 class Report(BaseModel):
@@ -54,7 +56,7 @@ def check_policies(
         shapes_of(tools)
     except PolicyError as error:
         return Report(files=(), rules=0, cases=0, problems=(error.message,))
-    names = {path.stem for path in folder.glob("*.cedar")}
+    names = {path.stem for path in folder.glob("*.cedar")} - {_ACCESS}
     for name in sorted(names | set(used)):
         _check_one(folder, name, tools, sorted(used.get(name, ())), found)
     found.notes += [f"policy {name} is used by no step" for name in sorted(names - set(used))]
@@ -123,7 +125,12 @@ def _coverage(rules: Sequence[Rule], tool: str) -> Iterator[str]:
         yield f"{tool} may be asked for, and no rule lets anybody approve it"
         return
     roles = {rule.role for rule in approving}
-    demanded = {slot.role for rule in asking for slot in (*rule.slots, *rule.escalate)}
+    demanded = {
+        slot.role
+        for rule in asking
+        for slots in (rule.slots, rule.escalate, *rule.later)
+        for slot in slots
+    }
     if None not in roles:
         for role in sorted(demanded - {role for role in roles if role is not None}):
             yield f"{tool} is put before {role}, and no rule lets {role} approve it"

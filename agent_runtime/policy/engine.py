@@ -12,13 +12,14 @@ import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import zip_longest
 from pathlib import Path
 
 import cedarpy
 
 from agent_runtime.action import digest
 from agent_runtime.errors import PolicyError
-from agent_runtime.policy.rule import Rule, read_rules
+from agent_runtime.policy.rule import RISKS, Rule, read_rules
 from agent_runtime.policy.schema import (
     SIGNALS,
     ToolShape,
@@ -52,6 +53,10 @@ _STRICTNESS: dict[VerdictKind, int] = {"allow": 0, "needs_approval": 1, "deny": 
 _NAME = re.compile(r"^[a-z][a-z0-9_-]*$")
 
 
+REMEMBERED = 1_000
+"""Verdicts that a policy set keeps, by the digest of their question."""
+
+
 @dataclass(frozen=True)
 class _Answer:
     """Cedar's error-free answer: the ids of the permits that allowed or the forbids that denied."""
@@ -74,6 +79,7 @@ class PolicySet:
     _policies: cedarpy.PolicySet = field(repr=False)
     _schema: cedarpy.Schema = field(repr=False)
     _actions: cedarpy.Entities = field(repr=False)
+    _judged: dict[str, Verdict] = field(default_factory=dict, repr=False, compare=False)
 
     @classmethod
     def load(cls, name: str, texts: Mapping[str, str], tools: Sequence[Tool]) -> PolicySet:
@@ -110,6 +116,19 @@ class PolicySet:
             return deny(UNKNOWN_TOOL, _unknown(self.name, question))
         try:
             context = json.dumps(self._context(question))
+        except _FAULTS as fault:
+            return deny(POLICY_ERROR, str(fault) or type(fault).__name__)
+        # The same question to the same rules has the same answer: the gate's is asked again
+        # before the act. By digest, so that nobody's data stays in memory.
+        asked = digest([question.run.workflow, question.action.tool, context, *_target(question)])
+        if asked not in self._judged:
+            if len(self._judged) >= REMEMBERED:
+                self._judged.clear()
+            self._judged[asked] = self._judge(question, context)
+        return self._judged[asked]
+
+    def _judge(self, question: Question, context: str) -> Verdict:
+        try:
             execute = self._ask("execute", question, context)
             if execute.allowed:
                 return Verdict(kind="allow", rules=execute.rules)
@@ -189,8 +208,17 @@ class PolicySet:
             reasons=_why(execute),
             slots=_most(slot for rule in asking for slot in rule.slots),
             deadline=deadline,
+            remind=max((rule.remind for rule in first if rule.remind is not None), default=None),
             escalate=_most(slot for rule in first for slot in rule.escalate),
+            later=_steps([rule.later for rule in first]),
+            risk=max((rule.risk for rule in asking), key=RISKS.index),
         )
+
+
+def _steps(wanted: Sequence[Sequence[Sequence[Slot]]]) -> tuple[tuple[Slot, ...], ...]:
+    """The steps of several rules, those of one deadline taken together."""
+    together = zip_longest(*wanted, fillvalue=())
+    return tuple(_most(slot for slots in step for slot in slots) for step in together)
 
 
 def load_policy(folder: Path, name: str, tools: Sequence[Tool]) -> PolicySet:
@@ -240,6 +268,10 @@ def _why(execute: _Answer) -> tuple[str, ...]:
     if not execute.rules:
         return ("no rule permits running unattended",)
     return tuple(f"{rule}{_HELD}" for rule in execute.rules)
+
+
+def _target(question: Question) -> tuple[str, str]:
+    return question.action.target_type, question.action.target_id
 
 
 def _unknown(policy: str, question: Question) -> str:

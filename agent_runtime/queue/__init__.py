@@ -6,13 +6,17 @@ only wakes whoever waits: one too many, one too late or one lost does no harm.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Protocol
+from typing import Any, Protocol
 
-from agent_runtime.run import Run, RunState
+from agent_runtime.evidence import Document
+from agent_runtime.run import Run, RunState, new_id
 from agent_runtime.store import Session
+from agent_runtime.store.timers import TimerKind
+from agent_runtime.trigger import Trigger
+from agent_runtime.workflow import Workflow
 
 IsGone = Callable[[str | None], bool]
 """Whether an owner is known to be dead, however long its lease still lasts."""
@@ -74,8 +78,8 @@ class Queue(Protocol):
         """When time alone makes something ready or due next."""
         ...
 
-    def due(self) -> list[str]:
-        """The tenants that have open questions whose deadline has passed."""
+    def due(self) -> list[tuple[str, TimerKind]]:
+        """The kinds of timers that are due, with their tenants; delayed runs are `claim`'s."""
         ...
 
     def asking(self) -> list[str]:
@@ -110,6 +114,39 @@ class Queue(Protocol):
     def stats(self) -> Stats:
         """How full the queue is."""
         ...
+
+
+def put(
+    session: Session,
+    workflow: Workflow,
+    inputs: dict[str, Any],
+    trigger: Trigger,
+    trace: str,
+    *,
+    documents: Sequence[Document] = (),
+    at: datetime | None = None,
+    priority: int = 0,
+) -> Run:
+    """Queue a new run and say so in its history; its input is valid, its trigger key is free."""
+    run = Run(
+        id=new_id("run"),
+        tenant=session.tenant,
+        workflow=workflow.name,
+        version=workflow.version,
+        state="queued",
+        input=inputs,
+        trigger=trigger,
+        epoch=0,
+        trace=trace,
+        priority=priority,
+        ready_at=at or session.now,
+        created_at=session.now,
+        updated_at=session.now,
+    )
+    session.runs.insert(run, documents)
+    body = {"workflow": run.workflow, "version": run.version, "input": inputs}
+    session.events.append("run.queued", run.id, **body, trigger=trigger.model_dump())
+    return run
 
 
 def take(

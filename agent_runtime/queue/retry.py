@@ -17,6 +17,9 @@ LONGEST_DELAY = 60.0
 PASSING = frozenset({408, 409, 425, 429})
 """The provider's refusals that mean "later", not "never": the other 4xx repeat themselves."""
 
+SHORTAGES = ("is locked", "is full")
+"""SQLite's words for what passes: another program holds the file, or the disk has no room."""
+
 
 def backoff(tries: int, rng: random.Random) -> timedelta | None:
     """How long to wait after the `tries`-th failure in a row; None when it was the last.
@@ -35,5 +38,5 @@ def is_transient(error: Exception) -> bool:
     if isinstance(error, ModelUnavailable):
         status = getattr(error.__cause__, "status_code", None)
         return not isinstance(status, int) or status >= 500 or status in PASSING
-    # SQLite's words: the writer tells of a failed commit by its text.
-    return isinstance(error, StoreError) and "is locked" in error.message
+    # The writer tells of a failed commit by its text.
+    return isinstance(error, StoreError) and any(word in error.message for word in SHORTAGES)

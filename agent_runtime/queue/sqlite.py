@@ -1,6 +1,7 @@
 """The queue on the store's SQLite file.
 
-Queries over all tenants are made here and nowhere else; they yield tenants, ids, times and counts.
+Queries over all tenants are made here, and for timers, schedules and retention by a few functions
+beside their tables; they yield tenants, ids, names, times and counts.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from agent_runtime.queue import UNLIMITED, IsGone, Job, Limits, Stats, take
 from agent_runtime.queue.retry import MAX_TRIES
 from agent_runtime.run import Run, RunState
 from agent_runtime.store import Across, Session, Store
+from agent_runtime.store.timers import TimerKind, next_due, whose_due
 
 TICK = 0.15
 """Seconds between two looks for changes by other processes: wakes them within 250 ms, and costs
@@ -43,13 +45,6 @@ WHERE {_READY}
     AND r.workflow = runs.workflow AND r.next_at > :now AND r.next_at <= :soon AND :limited)
 ORDER BY priority DESC, ready_at, id LIMIT 1
 """  # noqa: S608 — constant
-
-_TIMER = """
-SELECT min(at) FROM (
-  SELECT min(ready_at) AS at FROM runs WHERE state = 'queued' AND ready_at > :now
-  UNION ALL SELECT min(deadline) FROM approvals WHERE status = 'open' AND deadline > :now
-  UNION ALL SELECT min(next_at) FROM rates WHERE next_at > :now)
-"""
 
 _STATS = f"""
 SELECT count(*) FILTER (WHERE {_READY}), count(*) FILTER (WHERE state = 'queued'),
@@ -93,16 +88,23 @@ class SqliteQueue:
         """See `Queue.timer`."""
         with _reading():
             across = self._store.read_across()
-            (at,) = across.connection.execute(_TIMER, {"now": to_text(across.now)}).fetchone()
-        return None if at is None else from_text(at)
+            alarm = next_due(across.connection, across.now)
+            rate = _next_rate(across)
+        return min(filter(None, (alarm, rate)), default=None)
 
-    def due(self) -> list[str]:
+    def due(self) -> list[tuple[str, TimerKind]]:
         """See `Queue.due`."""
-        return self._tenants(" AND deadline <= :now")
+        with _reading():
+            across = self._store.read_across()
+            return whose_due(across.connection, across.now)
 
     def asking(self) -> list[str]:
         """See `Queue.asking`."""
-        return self._tenants("")
+        with _reading():
+            rows = self._store.read_across().connection.execute(
+                "SELECT DISTINCT tenant FROM approvals WHERE status = 'open'"
+            )
+            return [tenant for (tenant,) in rows.fetchall()]
 
     async def claim(self, owner: str, limits: Limits = UNLIMITED) -> Job | None:
         """See `Queue.claim`. Looks before it writes, so that an idle queue takes no lock."""
@@ -194,15 +196,6 @@ class SqliteQueue:
         reached = until is not None and across.now >= until
         return self._nudged.is_set() or version != before or back or reached
 
-    def _tenants(self, which: str) -> list[str]:
-        with _reading():
-            across = self._store.read_across()
-            rows = across.connection.execute(
-                f"SELECT DISTINCT tenant FROM approvals WHERE status = 'open'{which}",  # noqa: S608 — constant
-                {"now": to_text(across.now)} if which else {},
-            ).fetchall()
-        return [tenant for (tenant,) in rows]
-
     def _watch(self, claims: list[Claim], is_gone: IsGone) -> list[Claim]:
         """The claims that are over; remembers since when the others have looked like it."""
         now, at = self._store.now(), time.monotonic()
@@ -245,6 +238,14 @@ def _full(across: Across, limits: Limits) -> tuple[list[str], list[str]]:
     full = [name for name, most in limits.workflows.items() if by_workflow.get(name, 0) >= most]
     most = limits.per_tenant
     return full, [name for name, n in by_tenant.items() if most is not None and n >= most]
+
+
+def _next_rate(across: Across) -> datetime | None:
+    """When the next limit on starts ends."""
+    (at,) = across.connection.execute(
+        "SELECT min(next_at) FROM rates WHERE next_at > ?", (to_text(across.now),)
+    ).fetchone()
+    return None if at is None else from_text(at)
 
 
 def _space(across: Across, tenant: str, workflow: str, rate: float) -> None:

@@ -12,15 +12,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
+from agent_runtime.cipher import Typed
 from agent_runtime.errors import Conflict
-
-Typed = tuple[str, bytes]
-"""A serialized value: how it was serialized, and its bytes."""
+from agent_runtime.store.connection import cipher_of
+from agent_runtime.store.transaction import Transaction
 
 Version = str | int | float
 
-MAX_ROWS = 1_000
-"""Rows in one INSERT: ten parameters each stay below SQLite's bound of 32,766."""
+BODY, VALUE, WRITE = "checkpoints", "checkpoint_values", "checkpoint_writes"
 
 
 @dataclass(frozen=True)
@@ -61,39 +60,50 @@ class StoredCheckpoint:
 class Checkpoints:
     """One tenant's checkpoints, on one connection."""
 
-    def __init__(self, connection: sqlite3.Connection, tenant: str) -> None:
+    def __init__(
+        self, connection: sqlite3.Connection, tenant: str, transaction: Transaction
+    ) -> None:
         self._connection = connection
         self._tenant = tenant
+        self._cipher = cipher_of(connection)
+        self._transaction = transaction
 
     def put(self, checkpoint: StoredCheckpoint, values: Mapping[str, Typed]) -> None:
         """Store a checkpoint and the values of the channels that have changed since its parent."""
         place = checkpoint.place
         row = (self._tenant, place.thread_id, place.ns, place.checkpoint_id)
-        self._connection.execute(
+        self._transaction.add(
             "INSERT OR REPLACE INTO checkpoints (tenant, thread_id, ns, checkpoint_id, parent_id,"
-            " run_id, versions, metadata, type, body) VALUES (?,?,?,?,?,?,?,?,?,?)",
+            " run_id, versions, metadata, type, body) VALUES",
             (*row, checkpoint.parent_id, checkpoint.run_id)
-            + (_json(checkpoint.versions), _json(checkpoint.metadata), *checkpoint.body),
+            + (_json(checkpoint.versions), _json(checkpoint.metadata))
+            + self._seal(checkpoint.body, BODY, *row[1:]),
         )
-        self._insert(
-            "INSERT OR REPLACE INTO checkpoint_values"
-            " (tenant, thread_id, ns, channel, version, type, value) VALUES",
-            [(*row[:3], name, checkpoint.versions[name], *value) for name, value in values.items()],
-        )
+        for name, value in values.items():
+            version = checkpoint.versions[name]
+            self._transaction.add(
+                "INSERT OR REPLACE INTO checkpoint_values"
+                " (tenant, thread_id, ns, channel, version, type, value) VALUES",
+                (*row[:3], name, version, *self._seal(value, VALUE, *row[1:3], name, version)),
+            )
 
     def put_writes(self, place: Place, writes: Sequence[PendingWrite], *, replace: bool) -> None:
         """Store what a task wrote; what is there already stays, unless `replace`."""
         row = (self._tenant, place.thread_id, place.ns, place.checkpoint_id)
-        self._insert(
-            f"INSERT OR {'REPLACE' if replace else 'IGNORE'} INTO checkpoint_writes (tenant,"
-            " thread_id, ns, checkpoint_id, task_id, idx, task_path, channel, type, value) VALUES",
-            [(*row, w.task_id, w.idx, w.task_path, w.channel, *w.value) for w in writes],
-        )
+        for w in writes:
+            sealed = self._seal(w.value, WRITE, *row[1:], w.task_id, w.idx)
+            self._transaction.add(
+                f"INSERT OR {'REPLACE' if replace else 'IGNORE'} INTO checkpoint_writes (tenant,"
+                " thread_id, ns, checkpoint_id, task_id, idx, task_path, channel, type, value)"
+                " VALUES",
+                (*row, w.task_id, w.idx, w.task_path, w.channel, *sealed),
+            )
 
     def get(
         self, thread_id: str, ns: str, checkpoint_id: str | None = None
     ) -> StoredCheckpoint | None:
         """A checkpoint, or the newest one, with its values and writes as they are at one moment."""
+        self._transaction.write()
         which = "AND checkpoint_id = ?" if checkpoint_id else "ORDER BY checkpoint_id DESC LIMIT 1"
         key = (self._tenant, thread_id, ns)
         with self._snapshot():
@@ -111,7 +121,7 @@ class Checkpoints:
                 run_id=run_id,
                 versions=json.loads(versions),
                 metadata=json.loads(metadata),
-                body=(type_, body),
+                body=self._open((type_, body), BODY, thread_id, ns, found),
                 values=self._values(key, versions),
                 writes=self._writes((*key, found)),
             )
@@ -120,6 +130,7 @@ class Checkpoints:
         self, thread_id: str | None, ns: str | None, before: str | None
     ) -> list[tuple[Place, dict[str, Any]]]:
         """Places and metadata, newest first, of what is older than the checkpoint `before`."""
+        self._transaction.write()
         asked = {"thread_id =": thread_id, "ns =": ns, "checkpoint_id <": before}
         given = {test: value for test, value in asked.items() if value is not None}
         where = "".join(f" AND {test} ?" for test in given)
@@ -132,6 +143,7 @@ class Checkpoints:
 
     def delete_thread(self, thread_id: str) -> None:
         """Remove all that is stored of a thread."""
+        self._transaction.write()
         for table in ("checkpoints", "checkpoint_values", "checkpoint_writes"):
             self._connection.execute(
                 f"DELETE FROM {table} WHERE tenant = ? AND thread_id = ?",  # noqa: S608 — constants
@@ -140,6 +152,7 @@ class Checkpoints:
 
     def delete_runs(self, run_ids: Sequence[str]) -> None:
         """Remove the checkpoints that these runs made, and the values that nobody else holds."""
+        self._transaction.write()
         gone = self._connection.execute(
             "DELETE FROM checkpoints WHERE tenant = ? AND"
             " (run_id IN (SELECT value FROM json_each(?)) OR"
@@ -157,21 +170,31 @@ class Checkpoints:
 
     def copy_thread(self, source: str, target: str) -> None:
         """Copy all of a thread to an empty one; raises Conflict when it isn't empty."""
+        self._transaction.write()
         if self.find(target, None, None):
             raise Conflict(f"Thread {target} has checkpoints already; nothing was copied.")
-        for table, rest in {
-            "checkpoints": "ns, checkpoint_id, parent_id, run_id, versions, metadata, type, body",
-            "checkpoint_values": "ns, channel, version, type, value",
-            "checkpoint_writes": "ns, checkpoint_id, task_id, idx, task_path, channel, type, value",
-        }.items():
-            self._connection.execute(
-                f"INSERT INTO {table} (tenant, thread_id, {rest}) SELECT tenant, ?, {rest}"  # noqa: S608 — constants
-                f" FROM {table} WHERE tenant = ? AND thread_id = ?",
-                (target, self._tenant, source),
-            )
+        for table, named, rest in (
+            (BODY, 2, "ns, checkpoint_id, parent_id, run_id, versions, metadata, type, body"),
+            (VALUE, 3, "ns, channel, version, type, value"),
+            (WRITE, 4, "ns, checkpoint_id, task_id, idx, task_path, channel, type, value"),
+        ):
+            rows = self._connection.execute(
+                f"SELECT {rest} FROM {table} WHERE tenant = ? AND thread_id = ?",  # noqa: S608 — constants
+                (self._tenant, source),
+            ).fetchall()
+            copied = []
+            for *row, type_, value in rows:
+                clear = self._open((type_, value), table, source, *row[:named])
+                sealed = self._seal(clear, table, target, *row[:named])
+                copied.append((self._tenant, target, *row, *sealed))
+            for row in copied:
+                self._transaction.add(
+                    f"INSERT INTO {table} (tenant, thread_id, {rest}) VALUES", row
+                )
 
     def keep_latest(self, thread_id: str) -> None:
         """Remove all but the newest checkpoint of each namespace, with the values behind them."""
+        self._transaction.write()
         # A DeltaChannel's value is spread over its ancestors' writes until its next snapshot; a
         # namespace in that state is left whole. Writes are compared, not looked up: LangGraph may
         # store a task's writes before the checkpoint that they belong to.
@@ -198,12 +221,15 @@ class Checkpoints:
 
     def _values(self, key: tuple[str, str, str], versions: str) -> dict[str, Typed]:
         rows = self._connection.execute(
-            "SELECT v.channel, v.type, v.value FROM json_each(?) AS held CROSS JOIN"
+            "SELECT v.channel, v.version, v.type, v.value FROM json_each(?) AS held CROSS JOIN"
             " checkpoint_values AS v WHERE v.tenant = ? AND v.thread_id = ? AND v.ns = ?"
             " AND v.channel = held.key AND v.version = held.value",
             (versions, *key),
         )
-        return {channel: (type_, value) for channel, type_, value in rows.fetchall()}
+        return {
+            channel: self._open((type_, value), VALUE, *key[1:], channel, version)
+            for channel, version, type_, value in rows.fetchall()
+        }
 
     def _writes(self, key: tuple[str, str, str, str]) -> list[PendingWrite]:
         # In this order LangGraph applied them, and a reader has to apply them again.
@@ -214,16 +240,17 @@ class Checkpoints:
             key,
         )
         return [
-            PendingWrite(task, idx, path, channel, (type_, value))
+            PendingWrite(
+                task, idx, path, channel, self._open((type_, value), WRITE, *key[1:], task, idx)
+            )
             for task, idx, path, channel, type_, value in rows.fetchall()
         ]
 
-    def _insert(self, head: str, rows: Sequence[tuple[Any, ...]]) -> None:
-        # Many rows a statement: the interpreter's lock is let go and fought for once, not per row.
-        for start in range(0, len(rows), MAX_ROWS):
-            part = rows[start : start + MAX_ROWS]
-            marks = ",".join([f"({','.join('?' * len(part[0]))})"] * len(part))
-            self._connection.execute(f"{head} {marks}", [item for row in part for item in row])
+    def _seal(self, value: Typed, *where: object) -> Typed:
+        return self._cipher.seal_typed(value, self._tenant, *where)
+
+    def _open(self, value: Typed, *where: object) -> Typed:
+        return self._cipher.open_typed(value, self._tenant, *where)
 
     @contextmanager
     def _snapshot(self) -> Iterator[None]:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import secrets
 import sqlite3
 from datetime import datetime
 from typing import Any
 
 from agent_runtime.action import canonical
 from agent_runtime.clock import from_text, to_text
+from agent_runtime.errors import StoreError
 from agent_runtime.event import (
     GENESIS,
     Event,
@@ -20,6 +20,13 @@ from agent_runtime.event import (
     digest_text,
     link,
 )
+from agent_runtime.notice import TOLD
+from agent_runtime.store.connection import cipher_of
+from agent_runtime.store.notices import Notices
+from agent_runtime.store.recordings import Content, Recordings
+from agent_runtime.store.transaction import Transaction
+
+BODIES = "event_bodies"
 
 _SELECT = (
     "SELECT e.number, e.tenant, e.run_id, e.type, e.at, b.body, e.body_digest, e.previous,"
@@ -27,33 +34,37 @@ _SELECT = (
 )
 
 
+LARGE = 256
+"""Characters from which on an action's arguments are stored once, and named by their hash."""
+
+_REFERENCE = "$content"
+
+
+_INSERT = (
+    "INSERT INTO events (seq, tenant, number, run_id, type, at, body_digest, previous, hash) VALUES"
+)
+_INSERT_BODY = "INSERT INTO event_bodies (seq, salt, body) VALUES"
+
+
 class Events:
     """One tenant's history, on one connection. `appended` collects what this session added."""
 
-    def __init__(self, connection: sqlite3.Connection, tenant: str, now: datetime) -> None:
+    def __init__(
+        self, connection: sqlite3.Connection, tenant: str, now: datetime, transaction: Transaction
+    ) -> None:
         self._connection = connection
         self._tenant = tenant
         self._now = now
+        self._cipher = cipher_of(connection)
+        self._transaction = transaction
         self.appended: list[Event] = []
-        # Nobody else writes within this session's transaction, so the end is looked up once.
-        self._end: Head | None = None
 
     def append(self, kind: EventType, run_id: str | None = None, /, **body: Any) -> Event:
         """Add one event; the body is plain JSON."""
-        head = self._end or self.head()
-        number, at, salt = head.number + 1, to_text(self._now), secrets.token_hex(16)
-        text = canonical(body)
+        head = self.head()
+        number, at, salt = head.number + 1, to_text(self._now), self._transaction.salt()
+        text = canonical(self._shared(body))
         body_digest = digest_text(salt, text)
-        chained = link(self._tenant, number, run_id, kind, at, body_digest, head.hash)
-        cursor = self._connection.execute(
-            "INSERT INTO events (tenant, number, run_id, type, at, body_digest, previous, hash)"
-            " VALUES (?,?,?,?,?,?,?,?)",
-            (self._tenant, number, run_id, kind, at, body_digest, head.hash, chained),
-        )
-        self._connection.execute(
-            "INSERT INTO event_bodies (seq, salt, body) VALUES (?,?,?)",
-            (cursor.lastrowid, salt, text.decode()),
-        )
         event = Event(
             number=number,
             tenant=self._tenant,
@@ -63,14 +74,59 @@ class Events:
             body=body,
             body_digest=body_digest,
             previous=head.hash,
-            hash=chained,
+            hash=link(self._tenant, number, run_id, kind, at, body_digest, head.hash),
         )
         self.appended.append(event)
-        self._end = Head(tenant=self._tenant, number=number, hash=chained)
+        seq = self._next_seq()
+        self._transaction.add(
+            _INSERT,
+            (seq, self._tenant, number, run_id, kind, at, body_digest, head.hash, event.hash),
+        )
+        sealed = self._cipher.seal(text.decode(), self._tenant, BODIES, number)
+        self._transaction.add(_INSERT_BODY, (seq, salt, sealed))
+        self._transaction.heads[self._tenant] = Head(
+            tenant=self._tenant, number=number, hash=event.hash
+        )
+        if kind in TOLD:
+            Notices(self._connection, self._tenant, self._now, self._transaction).tell(event)
         return event
+
+    def _next_seq(self) -> int:
+        """Kept by hand, as AUTOINCREMENT would: a number once used never comes again."""
+        if self._transaction.last_seq is None:
+            row = self._connection.execute(
+                "SELECT seq FROM sqlite_sequence WHERE name = 'events'"
+            ).fetchone()
+            self._transaction.last_seq = row[0] if row else 0
+        self._transaction.last_seq += 1
+        return self._transaction.last_seq
+
+    def _shared(self, value: Any) -> Any:
+        """The same with large `arguments` stored once for all events that repeat them."""
+        if not isinstance(value, dict):
+            return value
+        return {
+            name: self._reference(part) if name == "arguments" else self._shared(part)
+            for name, part in value.items()
+        }
+
+    def _reference(self, arguments: Any) -> Any:
+        content = Content.of(arguments)
+        # What only looks like a reference is stored like the large: a model may have written it.
+        if len(content.text) < LARGE and _REFERENCE not in content.text:
+            return arguments
+        return {_REFERENCE: self._recordings.put(content)}
+
+    @property
+    def _recordings(self) -> Recordings:
+        return Recordings(self._connection, self._tenant, self._now, self._transaction)
 
     def head(self) -> Head:
         """The end of this tenant's chain; number 0 when it has no events."""
+        known = self._transaction.heads.get(self._tenant)
+        if known is not None:
+            return known
+        self._transaction.write()
         row = self._connection.execute(
             "SELECT number, hash FROM events WHERE tenant = ? ORDER BY number DESC LIMIT 1",
             (self._tenant,),
@@ -81,13 +137,15 @@ class Events:
     def find(self, run_id: str | None = None, *, after: int = 0, limit: int = -1) -> list[Event]:
         """Events in order, of one run or of all, with a number above `after`; a negative
         limit means no limit."""
+        self._transaction.write()
         where = " AND e.number > ?" + (" AND e.run_id = ?" if run_id else "")
         parameters = (self._tenant, after, *([run_id] if run_id else []), limit)
         rows = self._connection.execute(f"{_SELECT}{where} ORDER BY e.number LIMIT ?", parameters)
-        return [_event(row) for row in rows.fetchall()]
+        return [self._event(self._opened(row)) for row in rows.fetchall()]
 
     def count(self, kind: EventType, run_id: str) -> int:
         """How many events of a kind one run has."""
+        self._transaction.write()
         row = self._connection.execute(
             "SELECT count(*) FROM events WHERE tenant = ? AND run_id = ? AND type = ?",
             (self._tenant, run_id, kind),
@@ -102,7 +160,7 @@ class Events:
         before, count, problem = GENESIS, 0, ""
         anchored = anchor is not None and anchor.number == 0
         for row in self._connection.execute(f"{_SELECT} ORDER BY e.number", (self._tenant,)):
-            problem = _fault(row, count + 1, before)
+            problem = self._fault(row, count + 1, before)
             if problem:
                 break
             count, before = count + 1, row[8]
@@ -117,6 +175,47 @@ class Events:
             tenant=self._tenant, events=count, head=before, anchored=anchored, problem=problem
         )
 
+    def _fault(self, row: tuple[Any, ...], number: int, before: str) -> str:
+        try:
+            return _fault(self._opened(row), number, before)
+        except StoreError as error:
+            return f"the body of event {row[0]} cannot be opened: {error.message}"
+
+    def _opened(self, row: tuple[Any, ...]) -> tuple[Any, ...]:
+        """A row with its body as it was before it was sealed."""
+        if row[5] is None:
+            return row
+        return (*row[:5], self._cipher.open(row[5], self._tenant, BODIES, row[0]), *row[6:])
+
+    def _event(self, row: tuple[Any, ...]) -> Event:
+        number, tenant, run_id, kind, at, body, body_digest, previous, chained, _ = row
+        return Event(
+            number=number,
+            tenant=tenant,
+            run_id=run_id,
+            type=kind,
+            at=from_text(at),
+            body=None if body is None else self._resolved(json.loads(body)),
+            body_digest=body_digest,
+            previous=previous,
+            hash=chained,
+        )
+
+    def _resolved(self, value: Any) -> Any:
+        """The inverse; a reference stays where its content is gone."""
+        if not isinstance(value, dict):
+            return value
+        return {
+            name: self._content(part) if name == "arguments" else self._resolved(part)
+            for name, part in value.items()
+        }
+
+    def _content(self, arguments: Any) -> Any:
+        if not isinstance(arguments, dict) or _REFERENCE not in arguments:
+            return arguments
+        found = self._recordings.kept(arguments[_REFERENCE])
+        return arguments if found is None else found
+
 
 def _fault(row: tuple[Any, ...], number: int, before: str) -> str:
     found, tenant, run_id, kind, at, body, body_digest, previous, chained, salt = row
@@ -129,18 +228,3 @@ def _fault(row: tuple[Any, ...], number: int, before: str) -> str:
     if link(tenant, number, run_id, kind, at, body_digest, before) != chained:
         return f"event {number} was changed"
     return ""
-
-
-def _event(row: tuple[Any, ...]) -> Event:
-    number, tenant, run_id, kind, at, body, body_digest, previous, chained, _ = row
-    return Event(
-        number=number,
-        tenant=tenant,
-        run_id=run_id,
-        type=kind,
-        at=from_text(at),
-        body=None if body is None else json.loads(body),
-        body_digest=body_digest,
-        previous=previous,
-        hash=chained,
-    )

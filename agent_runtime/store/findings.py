@@ -25,9 +25,10 @@ QUERIES: dict[str, str] = {
     " AND id = c.thread_id)",
     "lease_lapsed": "SELECT id, coalesce(owner, 'nobody') FROM runs WHERE tenant = :tenant"
     " AND state = 'running' AND coalesce(lease_until, '') < :now",
-    "paused_unasked": "SELECT id, workflow FROM runs AS r WHERE tenant = :tenant AND"
-    " state = 'paused' AND NOT EXISTS (SELECT 1 FROM approvals WHERE tenant = r.tenant"
-    " AND run_id = r.id AND status = 'open')",
+    # Asked once: for each run, SQLite would walk through all that is open.
+    "paused_unasked": "SELECT id, workflow FROM runs WHERE tenant = :tenant AND"
+    " state = 'paused' AND id NOT IN (SELECT run_id FROM approvals WHERE tenant = :tenant"
+    " AND status = 'open')",
     "asked_after_end": "SELECT a.id, a.run_id FROM approvals AS a JOIN runs AS r"
     " ON r.tenant = a.tenant AND r.id = a.run_id WHERE a.tenant = :tenant"
     " AND a.status IN ('requested', 'open') AND r.state IN (SELECT value FROM json_each(:ended))",
@@ -36,11 +37,12 @@ QUERIES: dict[str, str] = {
     " AND j.state = 'intended' AND r.state IN (SELECT value FROM json_each(:ended))",
     "overdue": "SELECT id, deadline FROM approvals WHERE tenant = :tenant AND status = 'open'"
     " AND deadline < :now",
+    # The last of a run's events by their index; for a maximum, SQLite would walk the whole history.
     "restored_untouched": "SELECT id, state FROM runs AS r WHERE tenant = :tenant"
     " AND state NOT IN (SELECT value FROM json_each(:ended))"
-    " AND EXISTS (SELECT 1 FROM events AS back WHERE back.tenant = r.tenant"
-    " AND back.type = 'data.restored' AND back.number > (SELECT"
-    " max(number) FROM events AS e WHERE e.tenant = r.tenant AND e.run_id = r.id))",
+    " AND (SELECT max(number) FROM events WHERE tenant = :tenant AND type = 'data.restored')"
+    " > (SELECT number FROM events INDEXED BY events_by_run WHERE run_id = r.id"
+    " AND tenant = :tenant ORDER BY seq DESC LIMIT 1)",
 }
 """By the name of the finding: which row, and a detail."""
 
@@ -62,6 +64,12 @@ def find_rows(connection: sqlite3.Connection, tenant: str, now: datetime) -> lis
         for code, query in QUERIES.items()
         for row in connection.execute(query, given).fetchall()
     ]
+
+
+def find_acknowledgements(connection: sqlite3.Connection, tenant: str) -> list[int]:
+    """The numbers of the events by which people acknowledged what the anchor lacks."""
+    query = "SELECT number FROM events WHERE tenant = ? AND type = 'history.acknowledged'"
+    return [number for (number,) in connection.execute(query, (tenant,)).fetchall()]
 
 
 def vacuum_mode(connection: sqlite3.Connection) -> bool:

@@ -13,6 +13,7 @@ from agent_runtime.action import Action
 from agent_runtime.clock import to_text
 from agent_runtime.errors import NotFound, Ungated
 from agent_runtime.signal import Signals
+from agent_runtime.store.connection import cipher_of
 from agent_runtime.tool import Grant
 from agent_runtime.verdict import Verdict
 
@@ -40,6 +41,11 @@ class Authorization(BaseModel):
     facts: dict[str, Any]
     signals: Signals
     verdict: Verdict
+
+    def require_same(self, stored: Authorization) -> None:
+        """Raise Ungated when this visit holds a right for another action already."""
+        if stored.action_digest != self.action_digest:
+            raise Ungated("This visit of the step has authorized another action already.")
 
 
 class JournalEntry(BaseModel):
@@ -70,30 +76,34 @@ class Journal:
         self._connection = connection
         self._tenant = tenant
         self._now = now
+        self._cipher = cipher_of(connection)
 
     def authorize(self, authorization: Authorization) -> Authorization:
         """Store the right; the same visit authorized again after a crash gives the first one.
 
         Raises Ungated when that visit holds a right for another action.
         """
-        row = self._connection.execute(
-            "SELECT body FROM authorizations"
-            " WHERE tenant = ? AND run_id = ? AND step = ? AND visit = ?",
-            (self._tenant, authorization.run_id, authorization.step, authorization.visit),
-        ).fetchone()
-        if row is not None:
-            stored = Authorization.model_validate_json(row[0])
-            if stored.action_digest != authorization.action_digest:
-                raise Ungated("This visit of the step has authorized another action already.")
+        stored = self.right(authorization.run_id, authorization.step, authorization.visit)
+        if stored is not None:
+            authorization.require_same(stored)
             return stored
         self._connection.execute(
             "INSERT INTO authorizations (id, tenant, run_id, step, visit, approval_id,"
             " action_digest, body, state) VALUES (?,?,?,?,?,?,?,?,'granted')",
             (authorization.id, self._tenant, authorization.run_id, authorization.step)
             + (authorization.visit, authorization.approval_id, authorization.action_digest)
-            + (authorization.model_dump_json(),),
+            + (self._cipher.seal(authorization.model_dump_json(), *self._place(authorization)),),
         )
         return authorization
+
+    def right(self, run_id: str, step: str, visit: int) -> Authorization | None:
+        """What one visit of a step was ever allowed to do, whatever became of it."""
+        row = self._connection.execute(
+            "SELECT body FROM authorizations"
+            " WHERE tenant = ? AND run_id = ? AND step = ? AND visit = ?",
+            (self._tenant, run_id, step, visit),
+        ).fetchone()
+        return None if row is None else Authorization.model_validate_json(row[0])
 
     def authorization(self, run_id: str, step: str, visit: int) -> Authorization:
         """The right held by one visit of a step; raises Ungated when there is none."""
@@ -104,7 +114,7 @@ class Journal:
         ).fetchone()
         if row is None:
             raise Ungated(f"Run {run_id}, step {step}: no authorization for this action.")
-        return Authorization.model_validate_json(row[0])
+        return self._right(row[0], run_id, step, visit)
 
     def void(self, authorization_id: str) -> None:
         """Take an unused right away; raises Ungated when it was consumed already."""
@@ -128,12 +138,16 @@ class Journal:
     def intend(self, authorization: Authorization, key: str, action_digest: str) -> Grant:
         """Consume the right and write the intent: the only place that makes a first Grant.
 
-        Raises Ungated when the right is used up, voided, or is for another action.
+        Raises Ungated when the right is used up, voided, is for another action, or rests on an
+        approval that may still be undone.
         """
         done = self._connection.execute(
             "UPDATE authorizations SET state = 'consumed' WHERE tenant = ? AND id = ?"
-            " AND state = 'granted' AND action_digest = ?",
-            (self._tenant, authorization.id, action_digest),
+            " AND state = 'granted' AND action_digest = ? AND NOT EXISTS (SELECT 1"
+            " FROM approvals AS a WHERE a.tenant = authorizations.tenant"
+            " AND a.id = authorizations.approval_id"
+            " AND (a.status <> 'approved' OR a.effective_at > ?))",
+            (self._tenant, authorization.id, action_digest, to_text(self._now)),
         )
         if done.rowcount != 1:
             raise Ungated(f"No unused authorization for exactly this call of {key}.")
@@ -168,7 +182,8 @@ class Journal:
         self._connection.execute(
             "UPDATE journal SET state = ?, result = ?, settled_at = ?"
             " WHERE tenant = ? AND key = ? AND state = 'intended'",
-            (state, json.dumps(result), to_text(self._now), self._tenant, key),
+            (state, self._cipher.seal(json.dumps(result), *self._result(key)))
+            + (to_text(self._now), self._tenant, key),
         )
         return self._one("key = ?", key)
 
@@ -190,7 +205,7 @@ class Journal:
             f"SELECT {_COLUMNS} FROM journal WHERE {where} ORDER BY intended_at, key",  # noqa: S608 — constants
             (self._tenant, run_id) if run_id else (self._tenant,),
         )
-        return [_entry(row) for row in rows.fetchall()]
+        return [self._entry(row) for row in rows.fetchall()]
 
     def _one(self, where: str, value: str) -> JournalEntry:
         row = self._connection.execute(
@@ -199,18 +214,27 @@ class Journal:
         ).fetchone()
         if row is None:
             raise NotFound("journal entry", value)
-        return _entry(row)
+        return self._entry(row)
+
+    def _right(self, body: str, *visit: object) -> Authorization:
+        where = (self._tenant, "authorizations", *visit)
+        return Authorization.model_validate_json(self._cipher.open(body, *where))
+
+    def _place(self, right: Authorization) -> tuple[object, ...]:
+        return (self._tenant, "authorizations", right.run_id, right.step, right.visit)
+
+    def _result(self, key: str) -> tuple[object, ...]:
+        return (self._tenant, "journal", key)
+
+    def _entry(self, row: tuple[Any, ...]) -> JournalEntry:
+        values = dict(zip(_COLUMNS.split(", "), row, strict=True))
+        result = values["result"]
+        if result is not None:
+            result = json.loads(self._cipher.open(result, *self._result(values["key"])))
+        return JournalEntry.model_validate({**values, "result": result})
 
 
 _COLUMNS = (
     "key, run_id, authorization_id, tool, action_digest, state, tries, may_retry, result,"
     " intended_at, settled_at"
 )
-
-
-def _entry(row: tuple[Any, ...]) -> JournalEntry:
-    values = dict(zip(_COLUMNS.split(", "), row, strict=True))
-    result = values["result"]
-    return JournalEntry.model_validate(
-        {**values, "result": None if result is None else json.loads(result)}
-    )

@@ -9,8 +9,10 @@ from typing import Any
 
 import ormsgpack
 
+from agent_runtime.cipher import Typed
 from agent_runtime.errors import StoreError
-from agent_runtime.store.checkpoints import Checkpoints, Place, StoredCheckpoint, Typed
+from agent_runtime.store.checkpoints import Checkpoints, Place, StoredCheckpoint
+from agent_runtime.store.transaction import Transaction
 
 PLAIN_KEYS = ormsgpack.OPT_NON_STR_KEYS
 
@@ -25,6 +27,7 @@ def move_stock_checkpoints(connection: sqlite3.Connection) -> None:
         " s.type, s.checkpoint, s.metadata FROM stock_checkpoints AS s"
         " JOIN runs AS r ON r.id = s.thread_id"
     )
+    moving = Transaction(connection)
     for tenant, *row in rows:
         try:
             stored, values = _converted(*row)
@@ -33,7 +36,8 @@ def move_stock_checkpoints(connection: sqlite3.Connection) -> None:
                 f"A checkpoint of run {row[0]} cannot be read: {error}.",
                 remedy="Nothing was changed. Restore a backup, or use the older agent-runtime.",
             ) from error
-        Checkpoints(connection, tenant).put(stored, values)
+        Checkpoints(connection, tenant, moving).put(stored, values)
+        moving.write()
     connection.execute(
         "INSERT INTO checkpoint_writes (tenant, thread_id, ns, checkpoint_id, task_id, idx,"
         " task_path, channel, type, value) SELECT r.tenant, s.thread_id, s.checkpoint_ns,"

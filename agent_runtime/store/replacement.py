@@ -8,9 +8,11 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
+from agent_runtime.cipher import CLEAR, Cipher
 from agent_runtime.errors import Conflict
 from agent_runtime.run import ENDS
 from agent_runtime.store.database import PRIVATE, connect
+from agent_runtime.store.draft import drafted
 from agent_runtime.store.upkeep import CHUNK, Progress, check, damage_named, held, sync, told
 
 RESTORED = "restored from a backup: look in the outside system whether it has acted since"
@@ -30,12 +32,18 @@ def set_aside(path: Path, aside: Path) -> Iterator[sqlite3.Connection]:
     with held(path) as connection:
         if not fresh:
             _refuse_claims(connection)
-            aside.touch(mode=PRIVATE)
-            with damage_named(aside), closing(connect(aside)) as target:
-                connection.backup(target)
-                target.execute("PRAGMA journal_mode = DELETE")
-            sync(aside)
+            _copy_aside(connection, aside)
         yield connection
+
+
+def _copy_aside(connection: sqlite3.Connection, aside: Path) -> None:
+    with drafted(aside) as draft:
+        draft.touch(mode=PRIVATE)
+        with damage_named(aside), closing(connect(draft)) as target:
+            connection.backup(target)
+            target.execute("PRAGMA journal_mode = DELETE")
+        draft.replace(aside)
+        sync(aside)
 
 
 def _is_readable(path: Path) -> bool:
@@ -52,11 +60,12 @@ def _is_readable(path: Path) -> bool:
 def _refuse_claims(connection: sqlite3.Connection) -> None:
     """Raises Conflict while a worker of another machine may be driving a run. Those of this one
     have let go of the file, or it could not be held."""
-    here = f"{socket.gethostname()}:%"
+    here = (f"{socket.gethostname()}:%", f"%@{socket.gethostname()}:%")
     row = connection.execute(
         "SELECT id, owner FROM runs WHERE state = 'running' AND owner NOT LIKE ?"
+        " AND owner NOT LIKE ?"
         " AND lease_until > strftime('%Y-%m-%dT%H:%M:%fZ', 'now')",
-        (here,),
+        here,
     ).fetchone()
     if row is not None:
         raise Conflict(f"Run {row[0]} is running, held by {row[1]}.", remedy="Stop that worker.")
@@ -77,9 +86,9 @@ def epochs(connection: sqlite3.Connection) -> dict[str, int]:
 
 
 @contextmanager
-def redrafted(path: Path) -> Iterator[sqlite3.Connection]:
+def redrafted(path: Path, cipher: Cipher = CLEAR) -> Iterator[sqlite3.Connection]:
     """One transaction on a draft, which is then one file with nothing beside it."""
-    with damage_named(path), closing(connect(path)) as connection:
+    with damage_named(path), closing(connect(path, cipher=cipher)) as connection:
         connection.execute("BEGIN IMMEDIATE")
         yield connection
         connection.execute("COMMIT")

@@ -5,18 +5,40 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from agent_runtime.clock import from_text, to_text
 from agent_runtime.errors import Conflict, LostOwnership, NotFound
 from agent_runtime.evidence import Document
 from agent_runtime.run import ENDS, Run, RunState
+from agent_runtime.store.connection import cipher_of
+from agent_runtime.store.timers import Timers
 from agent_runtime.trigger import Trigger
 
 _COLUMNS = (
     "id, tenant, workflow, version, state, input, trigger, epoch, owner, lease_until, trace,"
     " reason, priority, ready_at, tries, created_at, updated_at"
 )
+_ENDED = "(" + ", ".join(f"'{state}'" for state in sorted(ENDS)) + ")"
+
+
+@dataclass(frozen=True)
+class RunFilter:
+    """Which runs are asked for; None and the empty tuple: whatever they are."""
+
+    states: tuple[RunState, ...] = ()
+    workflow: str | None = None
+    started_by: str | None = None
+    key: str | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+
+    def named(self) -> list[Any]:
+        """The same as plain JSON."""
+        times = [None if at is None else to_text(at) for at in (self.since, self.until)]
+        return [list(self.states), self.workflow, self.started_by, self.key, *times]
 
 
 class Runs:
@@ -26,19 +48,30 @@ class Runs:
         self._connection = connection
         self._tenant = tenant
         self._now = now
+        self._cipher = cipher_of(connection)
+        self._timers = Timers(connection, tenant, now)
 
     def insert(self, run: Run, documents: Sequence[Document]) -> None:
         """Store a new run; raises sqlite3.IntegrityError when its trigger key is taken."""
         texts = json.dumps([document.model_dump() for document in documents])
-        row = (run.id, self._tenant, run.workflow, run.version, run.state, json.dumps(run.input))
+        inputs = self._seal(json.dumps(run.input), "input", run.id)
+        row = (run.id, self._tenant, run.workflow, run.version, run.state, inputs)
         self._connection.execute(
             "INSERT INTO runs (id, tenant, workflow, version, state, input, documents, trigger,"
             " trigger_key, trace, priority, ready_at, created_at, updated_at)"
             " VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
-            (*row, texts, run.trigger.model_dump_json(), run.trigger.key, run.trace)
+            (
+                *row,
+                self._seal(texts, "documents", run.id),
+                run.trigger.model_dump_json(),
+                run.trigger.key,
+                run.trace,
+            )
             + (run.priority, to_text(run.ready_at or run.created_at))
             + (to_text(run.created_at), to_text(run.updated_at)),
         )
+        if run.is_delayed:
+            self._timers.set("start", run.id, run.ready_at or run.created_at)
 
     def get(self, run_id: str) -> Run:
         """The run of that id; raises NotFound, also for another tenant's."""
@@ -48,7 +81,7 @@ class Runs:
         ).fetchone()
         if row is None:
             raise NotFound("run", run_id, remedy="List them with: agent-runtime runs list")
-        return _run(row)
+        return self._run(row)
 
     def documents(self, run_id: str) -> list[Document]:
         """The texts handed in with the run's start; raises NotFound."""
@@ -57,7 +90,8 @@ class Runs:
         ).fetchone()
         if row is None:
             raise NotFound("run", run_id, remedy="List them with: agent-runtime runs list")
-        return [Document.model_validate(document) for document in json.loads(row[0])]
+        texts = self._open(row[0], "documents", run_id)
+        return [Document.model_validate(document) for document in json.loads(texts)]
 
     def by_key(self, workflow: str, key: str) -> Run | None:
         """The run that this trigger key started before, if any."""
@@ -66,7 +100,7 @@ class Runs:
             " WHERE tenant = ? AND workflow = ? AND trigger_key = ?",
             (self._tenant, workflow, key),
         ).fetchone()
-        return None if row is None else _run(row)
+        return None if row is None else self._run(row)
 
     def find(self, states: Sequence[RunState] = (), limit: int = -1) -> list[Run]:
         """Runs in the order they were made, of these states (none named: of all);
@@ -77,7 +111,47 @@ class Runs:
             f"SELECT {_COLUMNS} FROM runs WHERE tenant = ?{where} ORDER BY id LIMIT ?",  # noqa: S608 — marks
             (self._tenant, *states, limit),
         )
-        return [_run(row) for row in rows]
+        return [self._run(row) for row in rows]
+
+    def page(
+        self, chosen: RunFilter, *, newest_first: bool, after: str | None, limit: int
+    ) -> list[Run]:
+        """Runs by the time of their making, from behind the one with the id `after`."""
+        states, workflow, owner, key, since, until = chosen.named()
+        order, beyond = ("DESC", "<") if newest_first else ("ASC", ">")
+        sorted_by = f" ORDER BY id {order} LIMIT :limit"
+        where = (
+            " WHERE tenant = :tenant"
+            " AND (:workflow IS NULL OR workflow = :workflow)"
+            " AND (:key IS NULL OR trigger_key = :key)"
+            " AND (:owner IS NULL OR trigger ->> 'owner' = :owner)"
+            " AND (:since IS NULL OR created_at >= :since)"
+            " AND (:until IS NULL OR created_at < :until)"
+            f" AND (:after IS NULL OR id {beyond} :after)"
+        )
+        # State by state, each in the order of its index: the newest paused runs are found without
+        # looking at a hundred thousand that have ended since.
+        named = {f"state{number}": state for number, state in enumerate(dict.fromkeys(states))}
+        sources = [f"runs INDEXED BY runs_by_state{where} AND state = :{name}" for name in named]
+        parts = [
+            f"SELECT * FROM (SELECT {_COLUMNS} FROM {source}{sorted_by})"  # noqa: S608 — constants
+            for source in sources or [f"runs{where}"]
+        ]
+        rows = self._connection.execute(
+            f"{' UNION ALL '.join(parts)}{sorted_by}",
+            {
+                **named,
+                "tenant": self._tenant,
+                "workflow": workflow,
+                "key": key,
+                "owner": owner,
+                "since": since,
+                "until": until,
+                "after": after,
+                "limit": limit,
+            },
+        )
+        return [self._run(row) for row in rows.fetchall()]
 
     def claim(self, run_id: str, owner: str, lease_until: datetime, *, take_over: bool) -> Run:
         """Become the run's only owner: epoch + 1. Raises Conflict unless it is queued, or it is
@@ -87,12 +161,14 @@ class Runs:
         if run.state != "queued" and not (run.state == "running" and (lapsed or take_over)):
             holder = f", held by {run.owner}" if run.state == "running" else ""
             raise Conflict(f"Run {run_id} is {run.state}{holder}; only a queued run can be driven.")
+        if run.is_delayed:
+            self._timers.drop("start", run_id)
         row = self._connection.execute(
             "UPDATE runs SET state = 'running', epoch = epoch + 1, owner = ?, lease_until = ?,"  # noqa: S608 — constant
             f" reason = '', updated_at = ? WHERE tenant = ? AND id = ? RETURNING {_COLUMNS}",
             (owner, to_text(lease_until), to_text(self._now), self._tenant, run_id),
         ).fetchone()
-        return _run(row)
+        return self._run(row)
 
     def own(self, run_id: str, epoch: int) -> None:
         """Raises LostOwnership unless this epoch is the run's present one and it is running."""
@@ -112,18 +188,20 @@ class Runs:
 
     def move(self, run_id: str, state: RunState, reason: str = "") -> Run:
         """Set the run's state and give the claim back; an end is final (raises Conflict)."""
-        run = self.get(run_id)
-        if run.state in ENDS:
-            raise Conflict(f"Run {run_id} is {run.state} already.")
         # Handed back (queued), a run keeps its count of failures; whatever else follows ends it.
         row = self._connection.execute(
             "UPDATE runs SET state = ?1, reason = ?2, owner = NULL, lease_until = NULL,"  # noqa: S608 — constant
             " updated_at = ?3, ready_at = CASE ?1 WHEN 'queued' THEN ?3 ELSE ready_at END,"
             " tries = CASE ?1 WHEN 'queued' THEN tries ELSE 0 END"
-            f" WHERE tenant = ?4 AND id = ?5 RETURNING {_COLUMNS}",
-            (state, reason, to_text(self._now), self._tenant, run_id),
+            f" WHERE tenant = ?4 AND id = ?5 AND state NOT IN {_ENDED} RETURNING {_COLUMNS}",
+            (state, self._seal(reason, "reason", run_id), to_text(self._now), self._tenant, run_id),
         ).fetchone()
-        return _run(row)
+        if row is None:
+            raise Conflict(f"Run {run_id} is {self.get(run_id).state} already.")
+        moved = self._run(row)
+        if (moved.ready_at or self._now) > self._now:
+            self._timers.drop("start", run_id)
+        return moved
 
     def defer(self, run_id: str, ready_at: datetime, reason: str) -> Run:
         """Queue the run again after one more failure, to be claimed from then on."""
@@ -132,6 +210,8 @@ class Runs:
             "UPDATE runs SET tries = tries + 1, ready_at = ? WHERE tenant = ? AND id = ?",
             (to_text(ready_at), self._tenant, run_id),
         )
+        if ready_at > self._now:
+            self._timers.set("start", run_id, ready_at)
         return self.get(run_id)
 
     def count(self) -> dict[str, int]:
@@ -142,17 +222,24 @@ class Runs:
         )
         return dict(rows.fetchall())
 
+    def _seal(self, text: str, column: str, run_id: str) -> str:
+        """Content of a run as it is stored; what is empty tells nothing."""
+        empty = text in ("", "[]")
+        return text if empty else self._cipher.seal(text, self._tenant, f"runs.{column}", run_id)
 
-def _run(row: tuple[object, ...]) -> Run:
-    names = _COLUMNS.split(", ")
-    values = dict(zip(names, row, strict=True))
-    lease, ready = values["lease_until"], str(values["ready_at"])
-    return Run.model_validate(
-        {
-            **values,
-            "input": json.loads(str(values["input"])),
-            "trigger": Trigger.model_validate_json(str(values["trigger"])),
-            "lease_until": None if lease is None else from_text(str(lease)),
-            "ready_at": from_text(ready),
-        }
-    )
+    def _open(self, text: str, column: str, run_id: str) -> str:
+        return self._cipher.open(text, self._tenant, f"runs.{column}", run_id)
+
+    def _run(self, row: tuple[object, ...]) -> Run:
+        values = dict(zip(_COLUMNS.split(", "), row, strict=True))
+        run_id, lease = str(values["id"]), values["lease_until"]
+        return Run.model_validate(
+            {
+                **values,
+                "input": json.loads(self._open(str(values["input"]), "input", run_id)),
+                "trigger": Trigger.model_validate_json(str(values["trigger"])),
+                "lease_until": None if lease is None else from_text(str(lease)),
+                "reason": self._open(str(values["reason"]), "reason", run_id),
+                "ready_at": from_text(str(values["ready_at"])),
+            }
+        )

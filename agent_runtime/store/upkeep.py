@@ -9,11 +9,13 @@ from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
+from agent_runtime.cipher import CLEAR, Cipher
 from agent_runtime.errors import Conflict, StoreError
+from agent_runtime.store.connection import check_keys
 from agent_runtime.store.database import PRIVATE, connect, migrations
 
 CHUNK = 256
-"""Pages that are copied between two reports of progress."""
+"""Pages that are copied between two reports of progress, or given back in one commit."""
 HOLD_TIMEOUT = 1.0
 """Seconds to wait for another process to let go of the file."""
 
@@ -48,7 +50,7 @@ def sync(path: Path) -> None:
 
 def pages(path: Path) -> int:
     """How many reports of progress a copy of this file makes."""
-    with reading(path) as connection:
+    with damage_named(path), closing(connect(path, readonly=True)) as connection:
         return int(connection.execute("PRAGMA page_count").fetchone()[0]) // CHUNK + 1
 
 
@@ -97,11 +99,21 @@ def held(path: Path) -> Iterator[sqlite3.Connection]:
 
 
 def give_back(path: Path) -> None:
-    """Return free pages to the file system, as far as the file was made for it."""
+    """Return free pages to the file system, as far as the file was made for it; a few at a time,
+    so that writers get in between."""
     with damage_named(path), closing(connect(path)) as connection:
-        # A script runs the pragma to its end; `execute` would stop after the first page.
-        connection.executescript("PRAGMA incremental_vacuum")
+        before, left = -1, _free(connection)
+        while left and left != before:
+            # A script runs the pragma to its end; `execute` would stop after the first page.
+            connection.executescript(f"PRAGMA incremental_vacuum({CHUNK})")
+            before, left = left, _free(connection)
+        # It holds writers off while it waits for readers, so it does not wait long.
+        connection.execute(f"PRAGMA busy_timeout = {int(HOLD_TIMEOUT * 1000)}")
         connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+
+
+def _free(connection: sqlite3.Connection) -> int:
+    return int(connection.execute("PRAGMA freelist_count").fetchone()[0])
 
 
 def rewrite(path: Path) -> None:
@@ -117,9 +129,11 @@ def is_private(path: Path) -> bool:
 
 
 @contextmanager
-def reading(path: Path) -> Iterator[sqlite3.Connection]:
-    """A connection that changes nothing, not even the schema; raises StoreError."""
-    with damage_named(path), closing(connect(path, readonly=True)) as connection:
+def reading(path: Path, cipher: Cipher = CLEAR) -> Iterator[sqlite3.Connection]:
+    """A connection that changes nothing, not even the schema; raises StoreError, also where the
+    cipher doesn't open the file's content."""
+    with damage_named(path), closing(connect(path, readonly=True, cipher=cipher)) as connection:
+        check_keys(connection)
         yield connection
 
 
@@ -129,9 +143,8 @@ def damage_named(path: Path) -> Iterator[None]:
     try:
         yield
     except (sqlite3.OperationalError, OSError) as error:
-        raise StoreError(
-            f"{path} cannot be used: {error}.", remedy="Check the disk, and who may write there."
-        ) from error
+        remedy = "Check the disk, who may write there, and whether another program holds the file."
+        raise StoreError(f"{path} cannot be used: {error}.", remedy=remedy) from error
     except sqlite3.DatabaseError as error:
         raise StoreError(
             f"The database {path} is damaged: {error}.",

@@ -1,8 +1,9 @@
 """The one writer of a process: what waits is committed together (group commit).
 
-Requests are served first in, first out, each under a savepoint of its own, so that one failure
-harms no neighbour. A caller's future resolves only after COMMIT; a failed COMMIT fails its whole
-batch. A caller that is cancelled may have committed.
+Requests are served first in, first out. One that fails harms no neighbour: what its batch did so
+far is rolled back, and the batch is run again with a savepoint for each request, so that a request
+may run twice and must only change the database. A caller's future resolves only after COMMIT; a
+failed COMMIT fails its whole batch. A caller that is cancelled may have committed.
 """
 
 from __future__ import annotations
@@ -17,9 +18,12 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from agent_runtime.errors import StoreError
+from agent_runtime.store.database import fault_of
 
 T = TypeVar("T")
 Work = Callable[[sqlite3.Connection], Any]
+Failed = Callable[[BaseException], None]
+"""Told on the writer's own thread, before it serves anything else."""
 
 MAX_BATCH = 256
 """Requests in one transaction at most: bounds how long the first of them waits."""
@@ -30,10 +34,19 @@ class _Request:
     work: Work
     loop: asyncio.AbstractEventLoop
     future: asyncio.Future[Any]
+    failed: Failed | None = None
+    done: Callable[[], None] | None = None
     result: Any = None
     error: BaseException | None = None
 
+    def fail(self, error: BaseException) -> None:
+        self.error = error
+        if self.failed is not None:
+            self.failed(error)
+
     def resolve(self) -> None:
+        if self.done is not None and self.error is None:
+            self.done()
         if self.future.cancelled():
             return
         if self.error is not None:
@@ -43,27 +56,44 @@ class _Request:
 
 
 class Writer:
-    """Owns the writing connection, on a thread of its own."""
+    """Owns the writing connection, on a thread of its own.
 
-    def __init__(self, connection: sqlite3.Connection) -> None:
+    `begun` is called where a transaction or a request has nothing behind it that could be undone,
+    `ending` before what was done so far is made to last.
+    """
+
+    def __init__(
+        self,
+        connection: sqlite3.Connection,
+        begun: Callable[[], None] = lambda: None,
+        ending: Callable[[], None] = lambda: None,
+    ) -> None:
         self._connection = connection
+        self._begun = begun
+        self._ending = ending
         self._waiting: queue.SimpleQueue[_Request | None] = queue.SimpleQueue()
         self._closed = False
         self._thread = threading.Thread(target=self._serve, name="store-writer", daemon=True)
         self._thread.start()
 
-    async def write(self, work: Callable[[sqlite3.Connection], T]) -> T:
-        """Run `work` in the next transaction and return its result once that is committed.
+    def submit(
+        self,
+        work: Callable[[sqlite3.Connection], T],
+        failed: Failed | None = None,
+        done: Callable[[], None] | None = None,
+    ) -> asyncio.Future[T]:
+        """Run `work` in the next transaction; its result comes once that is committed, or what
+        `work` raised (its changes are rolled back), or StoreError.
 
-        Raises what `work` raised (its changes are rolled back), or StoreError.
+        `failed` hears of a failure before any later request runs; `done` is called on the event
+        loop after a commit, before the result is there.
         """
         if self._closed:
             raise StoreError("The store is closed; nothing of this request was stored.")
         loop = asyncio.get_running_loop()
-        request = _Request(work, loop, loop.create_future())
+        request = _Request(work, loop, loop.create_future(), failed, done)
         self._waiting.put(request)
-        result: T = await request.future
-        return result
+        return request.future
 
     def close(self) -> None:
         """Finish what waits, then close the connection."""
@@ -88,28 +118,56 @@ class Writer:
 
     def _commit(self, batch: list[_Request]) -> None:
         try:
-            self._connection.execute("BEGIN IMMEDIATE")
-            for request in batch:
-                self._run(request)
-            self._connection.execute("COMMIT")
+            if not self._try_all(batch):
+                self._begin()
+                for request in batch:
+                    self._run(request)
+                self._connection.execute("COMMIT")
         except sqlite3.Error as error:
             if self._connection.in_transaction:
                 self._connection.execute("ROLLBACK")
             for request in batch:
-                request.error = StoreError(
-                    f"The database could not commit: {error}.",
-                    remedy="Nothing of this request was stored. Check disk space and locks.",
-                )
+                request.fail(_not_stored(error))
         _tell(batch)
+
+    def _begin(self) -> None:
+        self._connection.execute("BEGIN IMMEDIATE")
+        self._begun()
+
+    def _try_all(self, batch: list[_Request]) -> bool:
+        """Commit a batch in which nothing fails; false, with nothing stored, if something does."""
+        self._begin()
+        try:
+            for request in batch:
+                request.result = request.work(self._connection)
+            self._ending()
+        except BaseException as error:  # noqa: BLE001 — it belongs to the caller, who gets it
+            if self._connection.in_transaction:
+                self._connection.execute("ROLLBACK")
+            if len(batch) > 1:
+                return False
+            batch[0].fail(error)
+            return True
+        self._connection.execute("COMMIT")
+        return True
 
     def _run(self, request: _Request) -> None:
         self._connection.execute("SAVEPOINT request")
         try:
             request.result = request.work(self._connection)
+            self._ending()
         except BaseException as error:  # noqa: BLE001 — it belongs to the caller, who gets it
-            request.error = error
             self._connection.execute("ROLLBACK TO request")
+            self._begun()
+            request.fail(error)
         self._connection.execute("RELEASE request")
+
+
+def _not_stored(error: sqlite3.Error) -> StoreError:
+    return fault_of(error) or StoreError(
+        f"The database could not commit: {error}.",
+        remedy="Nothing of this request was stored. Check disk space and locks.",
+    )
 
 
 def _tell(batch: list[_Request]) -> None:

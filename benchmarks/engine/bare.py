@@ -18,7 +18,7 @@ from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
 from langgraph.graph import START, StateGraph
 from langgraph.types import Command, interrupt
 
-from agent_runtime.checkpoint import Saver
+from agent_runtime.checkpoint import LANE, Saver
 from agent_runtime.clock import SystemClock
 from agent_runtime.store import Store
 from benchmarks.engine.case import Case
@@ -62,24 +62,32 @@ def bare_graph(saver: BaseCheckpointSaver[Any], published: list[str]) -> Any:
 class BareCase:
     """Drives the bare graph as its own documentation shows."""
 
-    def __init__(self, saver: BaseCheckpointSaver[Any]) -> None:
+    def __init__(self, saver: BaseCheckpointSaver[Any], store: Store | None = None) -> None:
+        """`store`: of this project's saver, which then posts to a lane as under our worker."""
         self._published: list[str] = []
         self._graph = bare_graph(saver, self._published)
+        self._store = store
 
     async def start(self, name: str) -> bool:
         inputs = {"name": name, "letter": letter(name)}
-        result = await self._graph.ainvoke(inputs, _thread(name), durability="async")
-        return "__interrupt__" in result
+        return "__interrupt__" in await self._invoke(inputs, name)
 
     async def answer(self, name: str) -> int:
         wake: Command[Any] = Command(resume={"approved": True, "by": "rita", "note": "fine"})
-        result = await self._graph.ainvoke(wake, _thread(name), durability="async")
+        result = await self._invoke(wake, name)
         done = result.get("published") == [{"name": name, "by": "rita"}]
         return self._published.count(name) if done else -1
 
-
-def _thread(name: str) -> dict[str, Any]:
-    return {"configurable": {"thread_id": name}}
+    async def _invoke(self, given: Any, name: str) -> dict[str, Any]:
+        """Whatever is reported is stored: LangGraph waits for its saver, and we for our lane."""
+        config: dict[str, Any] = {"configurable": {"thread_id": name}}
+        lane = None if self._store is None else self._store.lane("default", name, None)
+        if lane is not None:
+            config["configurable"][LANE] = lane
+        result: dict[str, Any] = await self._graph.ainvoke(given, config, durability="async")
+        if lane is not None:
+            await lane.settled()
+        return result
 
 
 @asynccontextmanager
@@ -108,6 +116,6 @@ async def open_own(folder: Path) -> AsyncIterator[Case]:
     fence, as the stock saver has nothing."""
     store = Store(folder / "own.db", SystemClock())
     try:
-        yield BareCase(Saver(store, tenant="default", fenced=False))
+        yield BareCase(Saver(store, tenant="default", fenced=False), store)
     finally:
         store.close()

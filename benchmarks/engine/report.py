@@ -85,10 +85,12 @@ TARGETS = (
 )
 
 
-def judge_targets(results: dict[str, Any]) -> list[dict[str, Any]]:
+def judge_targets(
+    results: dict[str, Any], targets: Sequence[Target] = TARGETS
+) -> list[dict[str, Any]]:
     """Each target with what was measured; one that this run did not measure is left out."""
     judged = []
-    for target in TARGETS:
+    for target in targets:
         value = results[target.name]
         if target.at_a_time:
             value = value.get(target.at_a_time)

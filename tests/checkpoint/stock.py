@@ -1,7 +1,7 @@
 """The saver as it was before ours: makes the real databases that are migrated.
 
 Today's code cannot run on schema 1. A whole runtime therefore works on today's schema without the
-second migration, which is then made good; a file of schema 1 proper is made with SQL.
+migrations of checkpoints, which are then made good; a file of schema 1 proper is made with SQL.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ async def stock_office(folder: Path) -> AsyncIterator[Office]:
     path = folder / DATABASE
     scripts = database.migrations()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(database, "migrations", lambda: [scripts[0], *scripts[2:]])
+        patch.setattr(database, "migrations", lambda: [scripts[0], scripts[2], *scripts[4:]])
         patch.setattr(database, "STEPS", {})
         database.prepare(path)
         async with aiosqlite.connect(path) as connection:
@@ -77,11 +77,11 @@ async def stock_office(folder: Path) -> AsyncIterator[Office]:
 
 
 def bring_forward(path: Path) -> None:
-    """Make the second migration good on the file of a `stock_office`."""
+    """Make the migrations of checkpoints good on the file of a `stock_office`."""
     scripts = database.migrations()
     set_version(path, 1)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(database, "migrations", lambda: scripts[:2])
+        patch.setattr(database, "migrations", lambda: [*scripts[:2], scripts[3]])
         database.prepare(path)
     set_version(path, len(scripts))
 

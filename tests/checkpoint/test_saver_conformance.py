@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from typing import Any
 
 import pytest
@@ -12,12 +12,15 @@ from langgraph.checkpoint.conformance.capabilities import ALL_CAPABILITIES
 
 from agent_runtime.checkpoint import Saver
 from agent_runtime.store import Store
+from tests import conformance
 
 CASES = 81
 """As of langgraph-checkpoint-conformance 0.0.2; a newer suite with more cases is counted anew."""
 
 
-async def test_the_saver_passes_every_case_of_the_suite(store: Store) -> None:
+async def test_the_saver_passes_every_case_of_the_suite(
+    store: Store, record_property: Callable[[str, object], None]
+) -> None:
     """All eight capabilities are there, nothing is skipped, nothing fails."""
 
     async def ours() -> AsyncGenerator[BaseCheckpointSaver[Any], None]:
@@ -25,10 +28,12 @@ async def test_the_saver_passes_every_case_of_the_suite(store: Store) -> None:
 
     report = await validate(checkpointer_test(name="ours")(ours))
     results = report.results.values()
+    passed = sum(result.tests_passed for result in results)
+    record_property(conformance.CASES, [passed, CASES])
     assert [name for result in results for name in result.failures] == []
     assert set(report.results) == {capability.value for capability in ALL_CAPABILITIES}
     assert sum(result.tests_skipped for result in results) == 0
-    assert sum(result.tests_passed for result in results) == CASES
+    assert passed == CASES
 
 
 @pytest.mark.parametrize(

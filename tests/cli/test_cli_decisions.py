@@ -111,7 +111,7 @@ def test_own_run(desk: Desk, write_input: Callable[..., str]) -> None:
     desk("run", "refund", "--input", write_input(), "--trigger", "lena", "--key", "own")
     asked = desk("approvals", "list").out.splitlines()[-1].split("\t")[0]
     said = desk("approvals", "decide", asked, "approve", "--as", "lena")
-    said.fails(3, "base-approver-started-it")
+    said.fails(3, "access-decider-started-it")
     assert desk("approvals", "decide", asked, "approve", "--as", "marek").code == 0
 
 

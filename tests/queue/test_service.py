@@ -155,7 +155,7 @@ async def test_once_ends_when_nothing_is_ready(office: Office) -> None:
     """What is delayed stays; the rest is done."""
     now = [await office.start() for _ in range(3)]
     trigger = now[0].trigger
-    late = await office.runtime.start("ledger", {}, trigger=trigger, ready_at=NOON + HOUR)
+    late = await office.runtime.start("ledger", {}, trigger=trigger, at=NOON + HOUR)
     await Service(office.runtime).run(asyncio.Event(), once=True)
     assert ended(office, *now)
     assert office.read(late).state == "queued"
@@ -223,7 +223,7 @@ async def test_a_delayed_start_fires_once(office: Office, serve: Serve, jump: ti
     """Whatever jumps the clock takes on the way."""
     serve(office)
     trigger = (await office.start()).trigger
-    run = await office.runtime.start("ledger", {}, trigger=trigger, ready_at=NOON + HOUR)
+    run = await office.runtime.start("ledger", {}, trigger=trigger, at=NOON + HOUR)
     await asyncio.sleep(0.2)
     assert office.read(run).epoch == 0
     office.clock.move(jump)
@@ -236,8 +236,8 @@ async def test_a_delayed_start_fires_once(office: Office, serve: Serve, jump: ti
 @pytest.mark.parametrize("jump", [DAY, -DAY], ids=["forward", "back"])
 async def test_a_deadline_fires_once(asking: Office, serve: Serve, jump: timedelta) -> None:
     """Whatever jumps the clock takes on the way."""
-    serve(asking)
     asked = await asking.parked()
+    serve(asking)
     asking.clock.move(jump)
     await asyncio.sleep(0.3)
     asking.clock.move(-jump)

@@ -173,7 +173,7 @@ async def test_a_delayed_start_fires_in_a_waiting_worker(here: Office, start_wor
     start_worker()
     trigger = (await here.start()).trigger
     at = here.clock.now() + timedelta(seconds=1.2)
-    run = await here.runtime.start("ledger", {}, trigger=trigger, ready_at=at)
+    run = await here.runtime.start("ledger", {}, trigger=trigger, at=at)
     await done(here, run)
     claimed = next(e.at for e in here.record(run).events if e.type == "run.claimed")
     assert 0 <= (claimed - at).total_seconds() < 0.5

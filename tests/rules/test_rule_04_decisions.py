@@ -14,7 +14,7 @@ from agent_runtime.errors import (
     NotPermitted,
     StaleQuestion,
 )
-from agent_runtime.nodes.gate import request
+from agent_runtime.nodes.gate import question
 from agent_runtime.nodes.judge import Judgement
 from agent_runtime.verdict import Verdict
 from tests.conftest import OpenOffice
@@ -28,11 +28,9 @@ async def test_the_same_question_is_asked_once(asking: Office) -> None:
     segment = asking.runtime._in.segment(asking.read(asked.run_id))
     verdict = Verdict(kind="needs_approval", rules=asked.rules, slots=asked.slots, deadline=3600)
     judged = Judgement(asked.action, asked.action_digest, asked.facts, asked.signals, verdict)
-    step = segment.workflow.step("pay_out")
-    again = await asking.runtime.store.write(
-        "default", lambda session: request(session, segment, step, asked.visit, judged)
-    )
-    assert again.id == asked.id
+    again = question(segment, segment.workflow.step("pay_out"), asked.visit, judged)
+    found = await asking.runtime.store.write("default", lambda s: s.approvals.request(again))
+    assert (again.id != asked.id, found.id) == (True, asked.id)
     assert len(asking.record(asked.run_id).approvals) == 1
 
 
@@ -223,3 +221,34 @@ async def test_an_answer_after_the_deadline_is_refused(asking: Office) -> None:
     asking.clock.move(timedelta(hours=1))
     with pytest.raises(AlreadyDecided, match="its deadline"):
         await asking.answer(asked, "lena")
+
+
+async def test_a_held_answer_is_the_only_one_until_it_is_undone(asking: Office) -> None:
+    """Its author alone can take it back; everybody else is told whose it is."""
+    asked = await asking.parked()
+    await asking.answer(asked, "lena", hold_seconds=60)
+    with pytest.raises(AlreadyDecided, match="held already, by lena"):
+        await asking.answer(asked, "luis", "reject")
+    await asking.runtime.desk.undo(asked.id, asking.person("lena"))
+    assert (await asking.answer(asked, "luis", "reject")).closed_by == "luis"
+
+
+async def test_an_answer_to_an_older_version_is_told_what_changed(asking: Office) -> None:
+    """A colleague's yes since the look is a reason to look again."""
+    asking.bank.put("a1", amount="5000.00")
+    asked = await asking.parked()
+    await asking.answer(asked, "fay", version=1)
+    with pytest.raises(StaleQuestion) as found:
+        await asking.answer(asked, "finn", version=1)
+    assert [(c.field, c.new) for c in found.value.changes] == [("decisions", "fay: approve")]
+
+
+async def test_a_delegate_fills_no_second_place(asking: Office) -> None:
+    """One person with the parts of two still is one person."""
+    asking.bank.put("a1", amount="5000.00")
+    asked = await asking.parked()
+    await asking.runtime.desk.delegate(asked.id, asking.person("fay"), "both")
+    after = await asking.answer(asked, "both")
+    assert (after.status, after.decisions[0].lent) == ("open", ("finance",))
+    with pytest.raises(AlreadyDecided, match="by both"):
+        await asking.answer(asked, "both")

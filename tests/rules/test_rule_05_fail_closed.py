@@ -186,6 +186,21 @@ async def test_the_yes_of_those_it_was_escalated_to_is_executed(open_office: Ope
     assert (run.state, len(office.bank.payouts)) == ("completed", 1)
 
 
+async def test_escalation_goes_on_step_by_step(open_office: OpenOffice) -> None:
+    """Each deadline asks the next ones; whom policy named at first is not forgotten."""
+    office = await open_office(policy=ESCALATING.replace('"finance:1"', '"finance:1; board:2"'))
+    office.bank.put("a1", amount="500.00")
+    asked = await office.parked()
+    first, steps = asked.verdict, []
+    for _ in range(3):
+        steps.append([(slot.role, slot.count) for slot in asked.slots])
+        assert asked.verdict == first
+        office.clock.move(timedelta(hours=1))
+        (asked,) = await office.runtime.expire()
+    assert steps == [[("lead", 1)], [("finance", 1)], [("board", 2)]]
+    assert asked.status == "expired"
+
+
 async def test_an_escalated_question_expires_at_its_second_deadline(
     open_office: OpenOffice,
 ) -> None:

@@ -132,7 +132,7 @@ async def test_an_old_checkpoint_cannot_be_resumed(asking: Office) -> None:
     merged = {**old.config["configurable"], **config["configurable"]}
     with pytest.raises(LostOwnership):
         await graph.ainvoke(
-            Command(resume="no"),
+            Command(resume={"approval": old.interrupts[0].value["approval"], "status": "approved"}),
             {"configurable": merged},
             context=asking.runtime._in.segment(record.run),
         )

@@ -9,6 +9,7 @@ from typing import Any
 import ormsgpack
 import pytest
 from langgraph.checkpoint.serde.jsonplus import EXT_CONSTRUCTOR_SINGLE_ARG
+from langgraph.types import Command
 
 from agent_runtime import Context
 from agent_runtime.evidence import Document
@@ -114,9 +115,8 @@ async def test_what_is_loaded_is_validated(asking: Office, forged: Any) -> None:
     run = asking.read(asked.run_id)
     segment = await asking.claim(run)
     graph = asking.runtime._worker._graphs["ledger"]
-    await graph.aupdate_state(
-        config_of(segment.run), {"envelope": forged, "route": "gate"}, as_node="pay_out.reasoning"
-    )
+    changed = Command(update={"envelope": forged, "route": "gate"}, goto="pay_out.gate")
+    await graph.aupdate_state(config_of(segment.run), changed, as_node="pay_out.reasoning")
     await asking.runtime.store.write(
         "default", lambda s: s.approvals.close(asked.id, "voided", "x")
     )

@@ -11,6 +11,7 @@ import pytest
 from agent_runtime.approval import Answer, Approval, Decision
 from agent_runtime.errors import AgentRuntimeError, LostOwnership, NotFound, StoreError, Ungated
 from agent_runtime.event import GENESIS
+from agent_runtime.inbox import Filter, Order
 from agent_runtime.run import Run
 from agent_runtime.store import Session
 from tests.office import NOON, PEOPLE, Office, Record
@@ -43,6 +44,10 @@ EMPTY: dict[str, Callable[[Session, Any], Any]] = {
     "approvals.find of run": lambda s, x: s.approvals.find(run_id=x.run_id),
     "approvals.due": lambda s, _: s.approvals.due(),
     "approvals.was_rejected": lambda s, x: s.approvals.was_rejected(x.run_id, x.action_digest),
+    "approvals.read": lambda s, x: s.approvals.read([x.id]),
+    "inbox.page": lambda s, _: s.inbox.page(Filter(), Order()),
+    "inbox.key": lambda s, x: s.inbox.key(x.id, "age"),
+    "inbox.counts": lambda s, _: s.inbox.counts(Filter()).total,
     "journal.find": lambda s, _: s.journal.find(),
     "journal.was_voided": lambda s, x: s.journal.was_voided(x.run_id, "pay_out", 1),
     "events.find": lambda s, _: s.events.find(),
@@ -191,7 +196,7 @@ async def test_content_is_not_shared_between_tenants(acme: Office) -> None:
 
 
 def test_every_table_of_truth_has_a_tenant_column(acme: Office) -> None:
-    """All but the events' bodies, which hang on their event."""
+    """All but the events' bodies, which hang on their event, and the ids of the file's keys."""
     with sqlite3.connect(acme.data / "runtime.db") as connection:
         names = connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall()
         columns = {
@@ -199,6 +204,6 @@ def test_every_table_of_truth_has_a_tenant_column(acme: Office) -> None:
             for (name,) in names
         }
     connection.close()
-    ours = set(columns) - {"sqlite_sequence", "event_bodies"}
+    ours = set(columns) - {"sqlite_sequence", "event_bodies", "seals"}
     assert len(ours) >= 11
     assert {name for name in ours if "tenant" not in columns[name]} == set()

@@ -10,8 +10,8 @@ import pytest
 
 from agent_runtime import Context, Passage, ToolCall, tool
 from agent_runtime.errors import AlreadyDecided, Conflict, InvalidInput, NotFound, StoreError
-from agent_runtime.runtime import MAX_INPUT
 from agent_runtime.trigger import Trigger
+from agent_runtime.workflow import MAX_INPUT
 from tests.conftest import OpenOffice
 from tests.ledger import AccountName, get_account, make_app, make_pay, pay_workflow
 from tests.office import Office, opened

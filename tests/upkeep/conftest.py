@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, closing, contextmanager
@@ -31,17 +32,21 @@ def tamper() -> Tamper:
     return open_file
 
 
-def forge(connection: sqlite3.Connection, at: str, kind: str = "run.ended") -> None:
+def forge(connection: sqlite3.Connection, at: str, kind: str = "run.ended", **body: object) -> None:
     """Append an event whose hashes fit."""
     number, before = connection.execute(
         "SELECT number, hash FROM events ORDER BY number DESC LIMIT 1"
     ).fetchone()
-    body = digest_body("salt", {})
-    chained = link("default", number + 1, None, kind, at, body, before)
-    connection.execute(
+    digest = digest_body("salt", body)
+    chained = link("default", number + 1, None, kind, at, digest, before)
+    cursor = connection.execute(
         "INSERT INTO events (tenant, number, type, at, body_digest, previous, hash)"
         " VALUES ('default', ?, ?, ?, ?, ?, ?)",
-        (number + 1, kind, at, body, before, chained),
+        (number + 1, kind, at, digest, before, chained),
+    )
+    connection.execute(
+        "INSERT INTO event_bodies (seq, salt, body) VALUES (?, 'salt', ?)",
+        (cursor.lastrowid, json.dumps(body)),
     )
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 from contextlib import closing
-from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -120,7 +119,7 @@ async def test_a_restore_brings_the_history_back(tmp_path: Path) -> None:
     verify_file(Path(found.aside))
     assert is_private(Path(found.aside))
     assert is_private(data / "runtime.db")
-    assert not [file for file in data.iterdir() if "restoring" in file.name]
+    assert not [file for file in data.iterdir() if ".draft" in file.name]
     async with opened(app_with(), data, clock=ManualClock(LATER)) as office:
         audit = office.runtime.audit()
         assert (audit.holds, audit.anchored) == (True, True)
@@ -154,7 +153,7 @@ async def test_a_worker_of_before_can_write_nothing(tmp_path: Path) -> None:
         assert office.read(run).epoch == second.run.epoch + 1
         for old in (first, second):
             with pytest.raises(LostOwnership):
-                await replace(old, store=office.runtime.store).write(lambda _: None)
+                await office.runtime._in.segment(old.run).write(lambda _: None)
         assert (await office.drive(run)).state == "completed"
 
 

@@ -128,7 +128,7 @@ def _grow_log(data: Path) -> None:
         ("mode", _open_up),
         ("anchor", _block_anchor),
         ("webhook", _fail_webhook),
-        ("damaged", _corrupt),
+        ("unusable", _corrupt),
         ("vacuum", _without_vacuum),
         ("wal", _grow_log),
         ("no_file", lambda data: (data / "runtime.db").unlink()),

@@ -7,6 +7,8 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 
+import pytest
+
 from tests.cli.conftest import (
     Desk,
     after_demo,
@@ -114,6 +116,16 @@ def test_prune_tells_first_and_does_then(after_demo: Desk) -> None:
     assert after_demo("events", "verify").code == 0
     assert after_demo("doctor", "--json").json == []
     assert after_demo("runs", "show", done["runs"][0]).code == 0
+
+
+def test_prune_follows_the_settings(after_demo: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without an age, what is set; nothing set, or nonsense, is told with the remedy."""
+    words = ("prune", "--as", "lena", "--json")
+    after_demo(*words).fails(6, "is not set", "AGENT_RUNTIME_RETENTION")
+    monkeypatch.setenv("AGENT_RUNTIME_RETENTION", '{"refund": 1, "refnud": 2}')
+    after_demo(*words).fails(6, "'refnud', which is no workflow", "refund")
+    monkeypatch.setenv("AGENT_RUNTIME_RETENTION", '{"*": 1}')
+    assert after_demo(*words).json["runs"] == []
 
 
 def test_vacuum(after_demo: Desk) -> None:

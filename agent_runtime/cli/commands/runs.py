@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any, TypeVar, cast, get_args
 
 from pydantic import BaseModel, ValidationError
 
+from agent_runtime.access import Act, a_run
 from agent_runtime.cli.explain import event_line, next_lines, run_lines, run_row
-from agent_runtime.cli.opening import Place
+from agent_runtime.cli.opening import Place, admit
 from agent_runtime.cli.screen import Screen
 from agent_runtime.errors import Conflict, InvalidInput
 from agent_runtime.operators import FILE, provide_operators
 from agent_runtime.run import Run, RunState
 from agent_runtime.runtime import Runtime, Settlement
 from agent_runtime.trigger import Trigger
+from agent_runtime.verdict import Operator
 
 READY: tuple[RunState, ...] = ("queued", "running")
 
@@ -21,16 +24,23 @@ M = TypeVar("M", bound=BaseModel)
 
 
 def start(
-    place: Place, screen: Screen, workflow: str, inputs: dict[str, Any], key: str | None, owner: str
+    place: Place,
+    screen: Screen,
+    workflow: str,
+    inputs: dict[str, Any],
+    key: str | None,
+    owner: str,
+    at: datetime | None,
 ) -> None:
-    """Start a run and drive it to its first pause or its end."""
+    """Start a run and drive it to its first pause or its end; one for later is left to workers."""
     trigger = checked(Trigger, {"kind": "request", "owner": owner, "key": key})
 
     async def work(runtime: Runtime) -> Run:
         provide_operators(place.data, place.folder / FILE)
         narrate(runtime, screen)
-        started = await runtime.start(workflow, inputs, trigger=trigger)
-        return await drive_on(runtime, started) if started.state == "queued" else started
+        started = await runtime.start(workflow, inputs, trigger=trigger, at=at)
+        ready = started.is_ready(runtime.clock.now())
+        return await drive_on(runtime, started) if ready else started
 
     tell(place, screen, place.work(work, create=True))
 
@@ -78,7 +88,8 @@ def resume(place: Place, screen: Screen, run_id: str | None, who: str, reason: s
         narrate(runtime, screen)
         await runtime.expire()
         if runtime.store.read("default").runs.get(chosen).state not in READY:
-            await runtime.resume(chosen, place.operator(who), reason)
+            operator = await _admitted(runtime, place, who, "resume", chosen)
+            await runtime.resume(chosen, operator, reason)
         return [await runtime.drive(chosen)]
 
     async def every(runtime: Runtime) -> list[Run]:
@@ -101,7 +112,8 @@ def cancel(place: Place, screen: Screen, run_id: str, who: str, reason: str) -> 
     """End a run."""
 
     async def work(runtime: Runtime) -> Run:
-        return await runtime.cancel(run_id, place.operator(who), reason)
+        operator = await _admitted(runtime, place, who, "cancel", run_id)
+        return await runtime.cancel(run_id, operator, reason)
 
     ended = place.work(work)
     screen.document(ended.model_dump(mode="json"))
@@ -112,12 +124,19 @@ def settle(place: Place, screen: Screen, run_id: str, how: str, who: str) -> Non
     """Settle a lost call and drive the run on."""
 
     async def work(runtime: Runtime) -> Run:
-        operator = place.operator(who)
+        operator = await _admitted(runtime, place, who, "settle", run_id)
         settled = await runtime.settle(run_id, operator, cast("Settlement", how))
         narrate(runtime, screen)
         return await drive_on(runtime, settled)
 
     tell(place, screen, place.work(work))
+
+
+async def _admitted(runtime: Runtime, place: Place, who: str, act: Act, run_id: str) -> Operator:
+    """The person chosen with --as, who may do this to that run."""
+    operator = place.operator(who)
+    await admit(runtime, operator, act, a_run(runtime.store.read(operator.tenant).runs.get(run_id)))
+    return operator
 
 
 async def drive_on(runtime: Runtime, run: Run) -> Run:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 
+from agent_runtime.access import a_tenant
 from agent_runtime.anchor import Anchor, open_anchor
 from agent_runtime.backup import (
     NOT_PART,
@@ -14,16 +15,18 @@ from agent_runtime.backup import (
     make_backup,
     restore_backup,
 )
-from agent_runtime.cli.opening import Place
+from agent_runtime.cipher import Cipher, make_cipher
+from agent_runtime.cli.opening import Place, admit
 from agent_runtime.cli.screen import Screen
 from agent_runtime.clock import SystemClock
-from agent_runtime.doctor import Finding, examine
-from agent_runtime.errors import StoreError
+from agent_runtime.doctor import Finding, acknowledge, examine
+from agent_runtime.errors import InvalidInput, SettingsError, StoreError
 from agent_runtime.operators import user
-from agent_runtime.retention import BATCH, Pruned, parse_age, plan, prune
+from agent_runtime.retention import Pruned, Term, parse_age, plan, prune
 from agent_runtime.runtime import DATABASE, Runtime
 from agent_runtime.settings import load_settings
 from agent_runtime.store import upkeep
+from agent_runtime.store.retention import PARTS
 from agent_runtime.store.upkeep import Progress
 from agent_runtime.telemetry import configure_logging
 
@@ -34,7 +37,9 @@ def back_up(place: Place, screen: Screen, file: Path, *, force: bool) -> None:
     """Copy the data file, and say what the copy holds."""
     anchor = _anchor(place)
     with _copying(screen, "copying", place.data / DATABASE) as progress:
-        made = make_backup(place.data, file, anchor.file, force=force, progress=progress)
+        made = make_backup(
+            place.data, file, anchor.file, force=force, progress=progress, cipher=_cipher()
+        )
     screen.document(made.model_dump())
     events = sum(chain.events for chain in made.chains)
     screen.line(f"{made.file}: {made.bytes} bytes, {events} events, opened and verified.")
@@ -55,6 +60,7 @@ def restore(place: Place, screen: Screen, file: Path, *, force: bool) -> None:
             now=_now(),
             force=force,
             progress=progress,
+            cipher=_cipher(),
         )
     screen.document(done.model_dump())
     events = sum(chain.events for chain in done.chains)
@@ -71,7 +77,7 @@ def restore(place: Place, screen: Screen, file: Path, *, force: bool) -> None:
 def doctor(place: Place, screen: Screen) -> int:
     """List what is wrong; 1 when one of it is an error."""
     with screen.progress("examining", None):
-        found = examine(place.data, _anchor(place), _now())
+        found = examine(place.data, _anchor(place), _now(), _cipher())
     found.sort(key=lambda finding: finding.severity)
     screen.document([finding.model_dump() for finding in found])
     for finding in found:
@@ -84,22 +90,36 @@ def doctor(place: Place, screen: Screen) -> int:
     return 1 if errors else 0
 
 
+def acknowledge_gaps(place: Place, screen: Screen, who: str, reason: str) -> None:
+    """Record under a person's name that what the anchor lacks has been looked at."""
+    if not reason.strip():
+        raise InvalidInput("--reason", reason, "is missing: what did you find?")
+
+    async def work(runtime: Runtime) -> tuple[str, ...]:
+        operator = place.operator(who)
+        await admit(runtime, operator, "administer", a_tenant(operator.tenant))
+        return await acknowledge(runtime, operator, reason)
+
+    for note in place.work(work):
+        screen.line(f"{who} has acknowledged: {note}")
+
+
 def prune_runs(
-    place: Place, screen: Screen, age: str, workflow: str | None, who: str, *, dry: bool
+    place: Place, screen: Screen, age: str | None, workflow: str | None, who: str, *, dry: bool
 ) -> None:
-    """Erase old runs down to what their history needs."""
-    span = parse_age(age)
+    """Erase old runs down to what their history needs, by an age or by the settings."""
+    span = None if age is None else parse_age(age)
 
     async def work(runtime: Runtime) -> Pruned:
         operator = place.operator(who)
-        before = runtime.clock.now() - span
         if workflow is not None:
             runtime.app.workflow(workflow)
-        planned = plan(runtime.store.read(operator.tenant), before, workflow)
+        given = _terms(runtime, span, workflow)
+        planned = await plan(runtime.store, operator.tenant, given)
         if dry:
             return planned
-        with screen.progress("pruning", len(planned.runs) // BATCH + 1) as advance:
-            return await prune(runtime.store, operator, before, workflow, advance)
+        with screen.progress("pruning", len(planned.runs)) as advance:
+            return await prune(runtime.store, operator, given, advance)
 
     done = place.work(work)
     screen.document({**done.model_dump(), "dry_run": dry})
@@ -110,6 +130,18 @@ def prune_runs(
     )
     if not dry:
         screen.line(f"{done.contents} contents are gone; the file is {done.bytes} bytes smaller.")
+
+
+def _terms(runtime: Runtime, span: timedelta | None, workflow: str | None) -> list[Term]:
+    if span is not None:
+        return [Term(PARTS, runtime.clock.now() - span, workflow)]
+    found = runtime.terms()
+    if not found:
+        raise SettingsError(
+            "How long content is kept is not set.",
+            remedy="Say --older-than 90d, or set AGENT_RUNTIME_RETENTION.",
+        )
+    return [term for term in found if workflow in (None, term.workflow)]
 
 
 def vacuum(place: Place, screen: Screen) -> None:
@@ -152,6 +184,10 @@ def _anchor(place: Place) -> Anchor:
     settings = load_settings()
     configure_logging(settings.log_level)
     return open_anchor(place.data, settings.anchor, SystemClock())
+
+
+def _cipher() -> Cipher:
+    return make_cipher(load_settings().content_key)
 
 
 def _now() -> datetime:

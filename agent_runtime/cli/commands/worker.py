@@ -6,28 +6,29 @@ import asyncio
 import os
 import signal
 
+from agent_runtime.activation import Activation
 from agent_runtime.cli.explain import event_line
 from agent_runtime.cli.faults import INTERRUPTED
 from agent_runtime.cli.opening import Place
 from agent_runtime.cli.screen import Screen
 from agent_runtime.event import Event
+from agent_runtime.presence import owner_of, present
 from agent_runtime.queue import Limits
 from agent_runtime.runtime import Runtime
 from agent_runtime.service import Service
-from agent_runtime.settings import load_settings
+from agent_runtime.settings import Settings, load_settings
 
 TOLD = frozenset({"run.claimed", "run.paused", "run.waits", "run.ended"})
 """What a worker prints: what it takes up, and where that leads."""
 
 
-def serve(place: Place, screen: Screen, concurrency: int, *, once: bool) -> None:
-    """Drive what is ready; `once`: and end when nothing more is."""
+def serve(place: Place, screen: Screen, concurrency: int, name: str, *, once: bool) -> None:
+    """Drive what is ready; `once`: and end when nothing more is.
+
+    Raises Conflict while another worker of that name lives.
+    """
     settings = load_settings()
-    limits = Limits(
-        workflows=settings.workflow_limits,
-        per_tenant=settings.tenant_limit,
-        starts_per_second=settings.starts_per_second,
-    )
+    limits = limits_of(settings)
 
     def tell(event: Event) -> None:
         if event.type in TOLD:
@@ -35,20 +36,31 @@ def serve(place: Place, screen: Screen, concurrency: int, *, once: bool) -> None
             screen.line(event_line(event, with_run=True))
 
     async def work(runtime: Runtime) -> None:
-        service = Service(
-            runtime, concurrency=concurrency, limits=limits, grace=settings.stop_grace
-        )
+        Activation(runtime).restore()
+        process, grace = runtime.worker.name, settings.stop_grace
+        owner = owner_of(name, process)
+        service = Service(runtime, concurrency=concurrency, limits=limits, grace=grace, owner=owner)
         runtime.store.listeners.append(tell)
-        stop = _stopped_by_signals(screen)
-        if not once:
-            screen.line("waiting for runs")
-        await service.run(stop, once=once)
+        with present(place.data, name or process):
+            stop = stopped_by_signals(screen)
+            if not once:
+                screen.line("waiting for runs")
+            await service.run(stop, once=once)
 
     place.work(work, create=True)
     screen.line("The worker has ended.")
 
 
-def _stopped_by_signals(screen: Screen) -> asyncio.Event:
+def limits_of(settings: Settings) -> Limits:
+    """What the settings say that workers may take up."""
+    return Limits(
+        workflows=settings.workflow_limits,
+        per_tenant=settings.tenant_limit,
+        starts_per_second=settings.starts_per_second,
+    )
+
+
+def stopped_by_signals(screen: Screen) -> asyncio.Event:
     """Set by the first signal; the second ends the process at once: leases and epochs keep the
     runs safe."""
     stop = asyncio.Event()

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from agent_runtime.app import proposals, write_tools
+from agent_runtime.activation import check_app
 from agent_runtime.cli.opening import Place
 from agent_runtime.cli.screen import Screen
 from agent_runtime.drawing import draw_mermaid, draw_text
-from agent_runtime.policy import check_policies
 from agent_runtime.workflow import Workflow
 
 
@@ -46,9 +45,7 @@ def draw(place: Place, screen: Screen, name: str, *, mermaid: bool) -> None:
 
 def check(place: Place, screen: Screen) -> int:
     """Check the policies; 0 when nothing is wrong."""
-    app = place.app(lenient=True)
-    workflows = app.workflows.values()
-    report = check_policies(app.folder / "policies", write_tools(workflows), proposals(workflows))
+    report = check_app(place.app(lenient=True))
     screen.document(report.model_dump(mode="json"))
     for note in report.notes:
         screen.line(f"note: {note}", style="dim")

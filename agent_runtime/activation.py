@@ -1,0 +1,203 @@
+"""Activation: how a changed policy comes into force, and which one is in force.
+
+A server that is more than a developer's own keeps the policies that decide in its data file. The
+project's files are proposals to it: changing one changes nothing until a policy owner, somebody
+else than who proposed it, has put it in force.
+"""
+
+from __future__ import annotations
+
+from collections.abc import MutableMapping
+from pathlib import Path
+from typing import cast
+
+from agent_runtime.access import load_access
+from agent_runtime.app import App, proposals, write_tools
+from agent_runtime.errors import Conflict, NotFound, PolicyError
+from agent_runtime.policy import PolicySet, Report, check_policies
+from agent_runtime.policy.change import PolicyChange, compare
+from agent_runtime.policy.table import judge_table, read_table
+from agent_runtime.queue.sqlite import SqliteQueue
+from agent_runtime.run import new_id
+from agent_runtime.runtime import Runtime
+from agent_runtime.store import Session
+from agent_runtime.tool import Tool
+
+HOME = "default"
+"""The tenant whose policy owners change the installation's policies, which hold for all."""
+
+DEPLOYED = "deployment"
+"""Who put the files in force that a server found at its very first start."""
+
+
+def check_app(app: App) -> Report:
+    """Everything about a project's policies, the access rules among them, that can be known
+    before a run."""
+    workflows, folder = app.workflows.values(), app.folder / "policies"
+    report = check_policies(folder, write_tools(workflows), proposals(workflows))
+    try:
+        load_access(folder)
+    except PolicyError as error:
+        return report.model_copy(update={"problems": (*report.problems, str(error))})
+    return report
+
+
+class Activation:
+    """The policies of one installation. Raises PolicyError for a text that cannot be used."""
+
+    def __init__(self, runtime: Runtime) -> None:
+        self._runtime = runtime
+
+    async def adopt(self) -> None:
+        """Let the stored policies decide; those of the files are stored where there are none."""
+        runtime = self._runtime
+        known = {change.name: change for change in self._session().policies.find("active")}
+        for name in runtime.app.policies:
+            if name not in known:
+                draft = self._draft(name, self._file(name), DEPLOYED, "first start")
+                state = {
+                    "state": "active",
+                    "activated_by": DEPLOYED,
+                    "activated_at": runtime.clock.now(),
+                }
+                await self._store(draft.model_copy(update=state), "policy.activated", DEPLOYED)
+            else:
+                self._install(name, self._load(name, known[name].text))
+        await self._review()
+
+    def restore(self) -> None:
+        """Let the stored policies decide where a server has stored any: for workers beside it."""
+        for change in self._session().policies.find("active"):
+            if change.name in self._runtime.app.policies:
+                self._install(change.name, self._load(change.name, change.text))
+
+    async def propose(
+        self, name: str, by: str, reason: str, text: str | None = None
+    ) -> PolicyChange:
+        """Store a change, checked against the tools and the project's decision table.
+
+        Without a text, that of the project's file as it is now. It decides nothing yet.
+        """
+        self.in_force(name)
+        draft = self._draft(name, self._file(name) if text is None else text, by, reason)
+        return await self._store(draft, "policy.proposed", by)
+
+    async def activate(self, change_id: str, by: str) -> PolicyChange:
+        """Put a proposed change in force, at once and for questions that are open too.
+
+        Raises NotFound, and Conflict when another change came first or its table fails.
+        """
+        loaded = self._session().policies.get(change_id)
+        fresh = self._load(loaded.name, loaded.text)
+
+        def activate(session: Session) -> PolicyChange:
+            change = session.policies.get(change_id)
+            _require_current(change, session.policies.find("active", name=change.name))
+            for other in session.policies.find(name=change.name):
+                if other.state == "active":
+                    session.policies.update(other.id, state="replaced")
+                elif other.state == "proposed" and other.id != change.id:
+                    session.policies.update(other.id, state="withdrawn")
+            body = {"change": change.id, "policy": change.name, "digest": change.digest}
+            session.events.append("policy.activated", None, **body, by=by)
+            now = {"activated_by": by, "activated_at": session.now}
+            return session.policies.update(change.id, state="active", **now)
+
+        active = await self._runtime.store.write(HOME, activate)
+        self._install(active.name, fresh)
+        await self._review()
+        return active
+
+    def in_force(self, name: str) -> PolicySet:
+        """The policy set that decides now; raises NotFound."""
+        found = self._runtime.app.policies.get(name)
+        if found is None:
+            known = ", ".join(sorted(self._runtime.app.policies)) or "none"
+            raise NotFound("policy", name, remedy=f"There are: {known}.")
+        return found
+
+    def tools(self, name: str) -> list[Tool]:
+        """The write tools that the policy decides about."""
+        workflows = self._runtime.app.workflows.values()
+        held = proposals(workflows).get(name, set())
+        return [tool for tool in write_tools(workflows) if tool.name in held]
+
+    def _draft(self, name: str, text: str, by: str, reason: str) -> PolicyChange:
+        fresh, before = self._load(name, text), self.in_force(name)
+        cases, failures = self._rehearse(name, fresh)
+        return PolicyChange(
+            id=new_id("chg"),
+            tenant=HOME,
+            name=name,
+            state="proposed",
+            text=text,
+            digest=fresh.digest,
+            before=before.digest,
+            difference=compare(before.rules, fresh.rules),
+            cases=cases,
+            failures=failures,
+            reason=reason,
+            proposed_by=by,
+            proposed_at=self._runtime.clock.now(),
+        )
+
+    def _rehearse(self, name: str, fresh: PolicySet) -> tuple[int, tuple[str, ...]]:
+        """How many cases the project's decision table has, and which the policy fails."""
+        path = self._folder() / f"{name}.tests.yaml"
+        if not path.is_file():
+            return 0, ()
+        cases = read_table(path.read_text(encoding="utf-8"))
+        return len(cases), judge_table(fresh, self.tools(name), cases).failures
+
+    async def _store(self, change: PolicyChange, kind: str, by: str) -> PolicyChange:
+        def store(session: Session) -> PolicyChange:
+            session.policies.add(change)
+            body = {"change": change.id, "policy": change.name, "digest": change.digest, "by": by}
+            if kind == "policy.activated":
+                session.events.append("policy.activated", None, **body)
+            else:
+                session.events.append("policy.proposed", None, **body)
+            return change
+
+        return await self._runtime.store.write(HOME, store)
+
+    def _load(self, name: str, text: str) -> PolicySet:
+        return PolicySet.load(name, {f"{name}.cedar": text}, self.tools(name))
+
+    def _install(self, name: str, fresh: PolicySet) -> None:
+        # The app's own mapping: the gate, the desk and every segment look policies up in it.
+        cast("MutableMapping[str, PolicySet]", self._runtime.app.policies)[name] = fresh
+
+    async def _review(self) -> None:
+        """Hold open questions of every tenant against what is in force now."""
+        runtime = self._runtime
+        for tenant in SqliteQueue(runtime.store, runtime.worker.lease).asking():
+            await runtime.pending.review(tenant)
+
+    def _file(self, name: str) -> str:
+        path = self._folder() / f"{name}.cedar"
+        if not path.is_file():
+            raise PolicyError(f"The project has no file {name}.cedar among its policies.")
+        return path.read_text(encoding="utf-8")
+
+    def _folder(self) -> Path:
+        return self._runtime.app.folder / "policies"
+
+    def _session(self) -> Session:
+        return self._runtime.store.read(HOME)
+
+
+def _require_current(change: PolicyChange, active: list[PolicyChange]) -> None:
+    """Raise Conflict unless what was looked at is what putting it in force would do."""
+    if change.state != "proposed":
+        raise Conflict(f"The change {change.id} is {change.state} already.")
+    if change.failures:
+        raise Conflict(
+            f"The change {change.id} fails {len(change.failures)} rows of its decision table.",
+            remedy="Correct the rules or the table, and propose it again.",
+        )
+    if active and active[0].digest != change.before:
+        raise Conflict(
+            f"Another policy came into force since {change.id} was proposed.",
+            remedy="Propose it again, to see what it changes now.",
+        )

@@ -1,0 +1,119 @@
+"""The server: the API on a port, with a worker beside it, until it is told to stop."""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import uvicorn
+from fastapi import FastAPI
+
+from agent_runtime.api.live import Live
+from agent_runtime.errors import SettingsError
+from agent_runtime.service import Service
+
+GRACE = 5
+"""Seconds that requests may go on once the server is told to stop."""
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine can reach a server bound to that address."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def require_loopback(host: str) -> None:
+    """Raise SettingsError unless the address is this machine's own."""
+    if not is_loopback(host):
+        raise SettingsError(
+            f"--dev lets everybody in who can connect, and {host} is no loopback address.",
+            remedy="Bind to 127.0.0.1, or leave --dev away and use tokens.",
+        )
+
+
+class _Server(uvicorn.Server):
+    """Uvicorn without its own signal handlers: whoever runs it says when to stop."""
+
+    def __init__(self, config: uvicorn.Config, bound: Callable[[int], None]) -> None:
+        super().__init__(config)
+        self._bound = bound
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+    async def startup(self, sockets: list[object] | None = None) -> None:  # type: ignore[override]  # sockets are handed through
+        await super().startup(sockets)  # type: ignore[arg-type]  # see above
+        if self.started:
+            self._bound(self.servers[0].sockets[0].getsockname()[1])
+
+
+async def serve(
+    app: FastAPI,
+    live: Live,
+    service: Service | None,
+    stop: asyncio.Event,
+    *,
+    host: str,
+    port: int,
+    bound: Callable[[int], None],
+) -> None:
+    """Serve until `stop` is set; `bound` is told the port once requests are taken.
+
+    Then no new request is taken, streams end, and the worker finishes or hands back what it holds.
+    Raises SettingsError when the port cannot be had.
+    """
+    server = _Server(_config(app, host, port), bound)
+    watching = asyncio.create_task(_stop(server, live, stop))
+    working = asyncio.create_task(_work(service, stop))
+    try:
+        await server.serve()
+    except SystemExit as error:  # uvicorn's way of saying that it could not start
+        raise SettingsError(
+            f"Port {port} of {host} cannot be had.", remedy="Name another with --port."
+        ) from error
+    finally:
+        stop.set()
+        await watching
+        await working
+
+
+def _config(app: FastAPI, host: str, port: int) -> uvicorn.Config:
+    """HTTP alone, with our own logs: uvicorn's would hold paths and addresses."""
+    return uvicorn.Config(
+        app,
+        host=host,
+        port=port,
+        http="h11",
+        ws="none",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
+        timeout_keep_alive=30,
+        timeout_graceful_shutdown=GRACE,
+        h11_max_incomplete_event_size=32_768,
+    )
+
+
+async def _work(service: Service | None, stop: asyncio.Event) -> None:
+    """Drive runs until told to stop. A worker that fails takes the server along: one that only
+    answers would leave every run where it is, and look well."""
+    if service is None:
+        return
+    try:
+        await service.run(stop)
+    finally:
+        stop.set()
+
+
+async def _stop(server: uvicorn.Server, live: Live, stop: asyncio.Event) -> None:
+    await stop.wait()
+    live.close()
+    server.should_exit = True

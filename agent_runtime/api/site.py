@@ -1,0 +1,120 @@
+"""The site: what the routes of one server share, and the dependencies by which they reach it."""
+
+from __future__ import annotations
+
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass, field
+from typing import Annotated
+
+from fastapi import Depends, Query, Request
+
+from agent_runtime.access import Act, Caller, Thing, a_run, a_tenant, an_approval, recorded, require
+from agent_runtime.activation import Activation
+from agent_runtime.api.live import Live
+from agent_runtime.api.metrics import Metrics
+from agent_runtime.api.rates import Rates
+from agent_runtime.approval import Approval
+from agent_runtime.identity import Identity
+from agent_runtime.run import Run
+from agent_runtime.runtime import Runtime
+from agent_runtime.settings import ServeSettings
+from agent_runtime.store import Session, Store
+
+
+@dataclass(frozen=True)
+class Site:
+    """One server's runtime with what the API adds to it."""
+
+    runtime: Runtime
+    activation: Activation
+    identity: Identity
+    settings: ServeSettings
+    live: Live
+    token_rates: Rates
+    tenant_rates: Rates
+    metrics: Metrics = field(default_factory=Metrics)
+
+    @property
+    def store(self) -> Store:
+        """The runtime's store."""
+        return self.runtime.store
+
+    def read(self, caller: Caller) -> Session:
+        """The caller's own tenant, for reading."""
+        return self.store.read(caller.tenant)
+
+    async def require(self, caller: Caller, act: Act, thing: Thing) -> None:
+        """Raise NotPermitted, recorded, unless the caller may."""
+        await require(self.store, self.runtime.app.access, caller, act, thing)
+
+    def recorded(self, caller: Caller, act: Act, thing: Thing) -> AbstractAsyncContextManager[None]:
+        """Record a refusal that the runtime itself raises inside."""
+        return recorded(self.store, caller, act, thing)
+
+
+def here(request: Request) -> Site:
+    """The site that serves this request."""
+    site: Site = request.app.state.site
+    return site
+
+
+Here = Annotated[Site, Depends(here)]
+
+Number = Annotated[int, Query(ge=0, lt=2**53, description="The number of the last event known.")]
+
+
+async def who(request: Request, site: Here) -> Caller:
+    """The caller, from the Authorization header alone; raises NotAuthenticated, RateLimited."""
+    caller = await site.identity.identify(request.headers.get("authorization"))
+    site.token_rates.take(f"{caller.tenant}/{caller.name}/{caller.channel}")
+    site.tenant_rates.take(caller.tenant)
+    request.state.caller = caller
+    return caller
+
+
+Who = Annotated[Caller, Depends(who)]
+
+
+class OnTenant:
+    """A dependency: the caller may do this to all of their tenant."""
+
+    def __init__(self, act: Act) -> None:
+        self.act = act
+
+    async def __call__(self, site: Here, caller: Who) -> Caller:
+        await site.require(caller, self.act, a_tenant(caller.tenant))
+        return caller
+
+
+class OnRun:
+    """A dependency: the caller may do this to the run in the path, which is returned.
+
+    Another tenant's is not found, as if there were none.
+    """
+
+    def __init__(self, act: Act) -> None:
+        self.act = act
+
+    async def __call__(self, run_id: str, site: Here, caller: Who) -> Run:
+        run = site.read(caller).runs.get(run_id)
+        await site.require(caller, self.act, a_run(run))
+        return run
+
+
+class OnApproval:
+    """The same for an approval."""
+
+    def __init__(self, act: Act) -> None:
+        self.act = act
+
+    async def __call__(self, approval_id: str, site: Here, caller: Who) -> Approval:
+        session = site.read(caller)
+        approval = session.approvals.get(approval_id)
+        await site.require(
+            caller, self.act, an_approval(approval, session.runs.get(approval.run_id))
+        )
+        return approval
+
+
+Reader = Annotated[Caller, Depends(OnTenant("read"))]
+"""A caller who may read all of their tenant."""

@@ -1,0 +1,261 @@
+"""Commands for approvals: find, look, take up, answer, undo, talk, hand on."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Annotated
+
+import typer
+
+from agent_runtime.cli.options import HERE, AppFolder, As, AsJson, DataFolder, open_place
+from agent_runtime.cli.reading import read_arguments
+
+app = typer.Typer(no_args_is_help=True, help="See and answer what people are asked.")
+
+
+class Kind(StrEnum):
+    """What a person may answer."""
+
+    APPROVE = "approve"
+    EDIT = "edit"
+    REJECT = "reject"
+    RESPOND = "respond"
+
+
+class BulkKind(StrEnum):
+    """What a person may answer to several questions at once."""
+
+    APPROVE = "approve"
+    REJECT = "reject"
+
+
+class By(StrEnum):
+    """What a list is sorted by."""
+
+    AGE = "age"
+    DEADLINE = "deadline"
+    AMOUNT = "amount"
+
+
+class RiskLevel(StrEnum):
+    """How much harm a wrong yes does."""
+
+    LOW = "low"
+    MEDIUM = "medium"
+    HIGH = "high"
+
+
+ApprovalId = Annotated[str, typer.Argument(help="Id of the approval.", metavar="APPROVAL")]
+Me = Annotated[str, typer.Option("--as", help="Who you are; with it, your look is noted.")]
+Code = Annotated[str | None, typer.Option(help="What kind of no: wrong_amount, duplicate, …")]
+Hold = Annotated[float, typer.Option("--hold", help="Seconds in which you may undo it.")]
+Override = Annotated[bool, typer.Option("--override", help="Although somebody has claimed it.")]
+
+
+@app.command("list")
+def approvals_list(
+    everything: Annotated[bool, typer.Option("--all", help="Also those answered.")] = False,
+    who: Annotated[str, typer.Option("--as", help="Who you are, for --mine.")] = "",
+    mine: Annotated[bool, typer.Option("--mine", help="Only what waits for you.")] = False,
+    late: Annotated[bool, typer.Option("--late", help="Only what will soon expire.")] = False,
+    unclaimed: Annotated[
+        bool, typer.Option("--unclaimed", help="Nobody is at work on it.")
+    ] = False,
+    workflow: Annotated[str | None, typer.Option(help="Only this workflow's.")] = None,
+    tool: Annotated[str | None, typer.Option(help="Only calls of this tool.")] = None,
+    rule: Annotated[str | None, typer.Option(help="Only what this rule asks.")] = None,
+    risk: Annotated[RiskLevel | None, typer.Option(help="Only of this risk.")] = None,
+    least: Annotated[str | None, typer.Option("--min", help="Smallest amount.")] = None,
+    most: Annotated[str | None, typer.Option("--max", help="Largest amount.")] = None,
+    sort: Annotated[By, typer.Option(help="By what.")] = By.AGE,
+    descending: Annotated[bool, typer.Option("--descending", help="The other way round.")] = False,
+    limit: Annotated[int, typer.Option(min=1, max=200, help="How many.")] = 50,
+    after: Annotated[str | None, typer.Option(help="Last id of the page before.")] = None,
+    counts: Annotated[bool, typer.Option("--counts", help="How many of which kind.")] = False,
+    folder: AppFolder = HERE,
+    data: DataFolder = None,
+    as_json: AsJson = False,
+) -> None:
+    """List open approvals, page by page."""
+    place, screen = open_place(folder, data, as_json=as_json, title="approvals list")
+    from agent_runtime.cli.commands import approvals as commands
+
+    wanted = {
+        "mine": mine,
+        "late": late,
+        "claimed": "by_nobody" if unclaimed else None,
+        "workflow": workflow,
+        "tool": tool,
+        "rule": rule,
+        "risk": None if risk is None else risk.value,
+        "amount_from": least,
+        "amount_to": most,
+    }
+    if counts:
+        commands.show_counts(place, screen, wanted, who, everything=everything)
+        return
+    order = {"sort": sort.value, "descending": descending, "limit": limit}
+    commands.show_list(place, screen, wanted, order, after, who, everything=everything)
+
+
+@app.command("show")
+def approvals_show(
+    approval_id: ApprovalId,
+    who: Me = "",
+    folder: AppFolder = HERE,
+    data: DataFolder = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show what would happen, why a person is asked, on what."""
+    place, screen = open_place(folder, data, as_json=as_json, title="approvals show")
+    from agent_runtime.cli.commands import approvals as commands
+
+    commands.show(place, screen, approval_id, who)
+
+
+@app.command("claim")
+def approvals_claim(
+    approval_id: ApprovalId,
+    who: As,
+    override: Override = False,
+    folder: AppFolder = HERE,
+    data: DataFolder = None,
+    as_json: AsJson = False,
+) -> None:
+    """Tell others that you are at work on it, for two minutes."""
+    place, screen = open_place(folder, data, as_json=as_json, title="approvals claim")
+    from agent_runtime.cli.commands import approvals as commands
+
+    commands.claim(place, screen, approval_id, who, override=override)
+
+
+@app.command("release")
+def approvals_release(
+    approval_id: ApprovalId,
+    who: As,
+    folder: AppFolder = HERE,
+    data: DataFolder = None,
+    as_json: AsJson = False,
+) -> None:
+    """Give your claim back."""
+    place, screen = open_place(folder, data, as_json=as_json, title="approvals release")
+    from agent_runtime.cli.commands import approvals as commands
+
+    commands.release(place, screen, approval_id, who)
+
+
+@app.command("decide")
+def approvals_decide(
+    approval_id: ApprovalId,
+    decision: Annotated[Kind, typer.Argument(help="Your answer.")],
+    who: As,
+    reason: Annotated[str, typer.Option(help="Required by reject and respond.")] = "",
+    code: Code = None,
+    arguments: Annotated[
+        str | None, typer.Option(help="JSON object of changed arguments, for edit.")
+    ] = None,
+    digest: Annotated[
+        str | None, typer.Option(help="Digest you saw; default: the present one.")
+    ] = None,
+    version: Annotated[
+        int | None, typer.Option(help="Version you saw; default: the present one.")
+    ] = None,
+    hold: Hold = 0.0,
+    override: Override = False,
+    record_only: Annotated[
+        bool, typer.Option("--record-only", help="Leave the execution to another process.")
+    ] = False,
+    folder: AppFolder = HERE,
+    data: DataFolder = None,
+    as_json: AsJson = False,
+) -> None:
+    """Answer as one of the operators; the run goes on."""
+    changes = None if arguments is None else read_arguments(arguments)
+    place, screen = open_place(folder, data, as_json=as_json, title="approvals decide")
+    from agent_runtime.cli.commands import approvals as commands
+
+    answer = {
+        "kind": decision.value,
+        "reason": reason,
+        "code": code,
+        "arguments": changes,
+        "digest": digest,
+        "version": version,
+        "hold_seconds": hold,
+        "override": override,
+    }
+    commands.decide(place, screen, approval_id, who, answer, drive=not record_only)
+
+
+@app.command("undo")
+def approvals_undo(
+    approval_id: ApprovalId,
+    who: As,
+    folder: AppFolder = HERE,
+    data: DataFolder = None,
+    as_json: AsJson = False,
+) -> None:
+    """Take a held answer of yours back."""
+    place, screen = open_place(folder, data, as_json=as_json, title="approvals undo")
+    from agent_runtime.cli.commands import approvals as commands
+
+    commands.undo(place, screen, approval_id, who)
+
+
+@app.command("comment")
+def approvals_comment(
+    approval_id: ApprovalId,
+    text: Annotated[str, typer.Argument(help="What you have to say.", metavar="TEXT")],
+    who: As,
+    folder: AppFolder = HERE,
+    data: DataFolder = None,
+    as_json: AsJson = False,
+) -> None:
+    """Add a remark for the others who are asked."""
+    place, screen = open_place(folder, data, as_json=as_json, title="approvals comment")
+    from agent_runtime.cli.commands import approvals as commands
+
+    commands.comment(place, screen, approval_id, text, who)
+
+
+@app.command("delegate")
+def approvals_delegate(
+    approval_id: ApprovalId,
+    to: Annotated[str, typer.Argument(help="Who gets your part.", metavar="PERSON")],
+    who: As,
+    reason: Annotated[str, typer.Option(help="Why; recorded.")] = "",
+    folder: AppFolder = HERE,
+    data: DataFolder = None,
+    as_json: AsJson = False,
+) -> None:
+    """Hand your part in a question to somebody else."""
+    place, screen = open_place(folder, data, as_json=as_json, title="approvals delegate")
+    from agent_runtime.cli.commands import approvals as commands
+
+    commands.delegate(place, screen, approval_id, to, who, reason)
+
+
+@app.command("bulk")
+def approvals_bulk(
+    decision: Annotated[BulkKind, typer.Argument(help="Your answer to all of them.")],
+    ids: Annotated[list[str], typer.Argument(help="Their ids.", metavar="APPROVAL...")],
+    who: As,
+    preview: Annotated[
+        str | None, typer.Option(help="Digest of the preview; without it, you get one.")
+    ] = None,
+    reason: Annotated[str, typer.Option(help="Required by reject.")] = "",
+    code: Code = None,
+    hold: Hold = 0.0,
+    folder: AppFolder = HERE,
+    data: DataFolder = None,
+    as_json: AsJson = False,
+) -> int:
+    """Answer several low-risk questions at once, after a preview."""
+    place, screen = open_place(folder, data, as_json=as_json, title="approvals bulk")
+    from agent_runtime.cli.commands import approvals as commands
+
+    answer = {"kind": decision.value, "ids": ids, "reason": reason, "code": code}
+    if preview is None:
+        commands.preview(place, screen, answer, who)
+        return 0
+    return commands.bulk(place, screen, {**answer, "preview": preview, "hold_seconds": hold}, who)

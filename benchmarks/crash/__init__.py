@@ -1,0 +1,1 @@
+"""Crashes, races and stopped workers on real processes: nothing lost, nothing done twice."""

@@ -1,0 +1,1 @@
+"""What many runs cost: lists, start, memory and idle CPU beside an empty installation."""

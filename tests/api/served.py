@@ -1,0 +1,206 @@
+"""A server process of its own, and short forms of what its clients say."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from agent_runtime.clock import SystemClock
+from agent_runtime.identity import create_token
+from agent_runtime.store import Store
+from agent_runtime.verdict import Operator
+from tests.api.project import write_project
+from tests.cli.conftest import PROGRAM
+from tests.ledger import Bank
+from tests.triggers.sender import SECRET
+
+ROOT = Path(__file__).parents[2]
+PATIENCE = 30.0
+
+SECRETS = json.dumps(
+    {"default/ledger": SECRET, "default/crm": SECRET, "other/crm": SECRET, "fuzz/crm": SECRET}
+)
+"""What other systems sign with, and what is signed for them."""
+
+ROLES: dict[str, tuple[str, ...]] = {
+    "lena": ("lead",),
+    "luis": ("lead",),
+    "fay": ("finance",),
+    "finn": ("finance",),
+    "carl": ("clerk",),
+    "desk": ("starter",),
+    "ona": ("on_call",),
+    "ada": ("administrator",),
+    "petra": ("policy_owner",),
+    "paul": ("policy_owner",),
+    "both": ("starter", "lead"),
+    "nobody": (),
+}
+"""Who holds what, in every tenant."""
+
+
+@dataclass
+class Served:
+    """One server on a folder; `url` is where it listens now."""
+
+    folder: Path
+    env: dict[str, str] = field(default_factory=dict)
+    url: str = ""
+    process: subprocess.Popen[str] | None = None
+    _clients: dict[str, httpx.Client] = field(default_factory=dict)
+
+    @property
+    def data(self) -> Path:
+        return self.folder / "data"
+
+    @property
+    def bank(self) -> Bank:
+        return Bank(self.data)
+
+    def start(self, *words: str) -> None:
+        """Start it, on the port that it had before if it had one."""
+        port = self.url.rsplit(":", 1)[1] if self.url else "0"
+        line = [str(PROGRAM), "serve", "--json", "--port", port, "--app", str(self.folder), *words]
+        env = {**os.environ, "PYTHONPATH": str(ROOT), **self.env}
+        self.process = subprocess.Popen(line, stdout=subprocess.PIPE, text=True, env=env)
+        assert self.process.stdout is not None
+        said = self.process.stdout.readline()
+        assert said, "it did not start"
+        self.url = json.loads(said)["url"]
+
+    def stop(self, number: int = signal.SIGTERM) -> int:
+        """Stop it; returns its exit code."""
+        assert self.process is not None
+        self.process.send_signal(number)
+        code = self.process.wait(PATIENCE)
+        if self.process.stdout is not None:
+            self.process.stdout.close()
+        return code
+
+    def close(self) -> None:
+        for client in self._clients.values():
+            client.close()
+        if self.process is not None and self.process.returncode is None:
+            self.stop(signal.SIGKILL)
+
+    def token(self, name: str, *, tenant: str = "default", **options: Any) -> str:
+        """A new token for one of the people."""
+        options.setdefault("lifetime", timedelta(days=1))
+        operator = Operator(
+            name=name, roles=options.pop("roles", ROLES.get(name, ())), tenant=tenant
+        )
+        store = Store(self.data / "runtime.db", SystemClock())
+        try:
+            return asyncio.run(create_token(store, operator, by="test", **options))[1]
+        finally:
+            store.close()
+
+    def as_(self, name: str, tenant: str = "default") -> httpx.Client:
+        """A client that speaks for one of the people."""
+        known = self._clients.get(f"{tenant}/{name}")
+        if known is None:
+            known = self.client(self.token(name, tenant=tenant))
+            self._clients[f"{tenant}/{name}"] = known
+        return known
+
+    def client(self, token: str | None) -> httpx.Client:
+        headers = {} if token is None else {"authorization": f"Bearer {token}"}
+        return httpx.Client(base_url=self.url, headers=headers, timeout=PATIENCE, trust_env=False)
+
+    def read(self, tenant: str = "default") -> Any:
+        """What is stored, past the server."""
+        store = Store(self.data / "runtime.db", SystemClock())
+        try:
+            session = store.read(tenant)
+            return {"events": session.events.find(), "runs": session.runs.find()}
+        finally:
+            store.close()
+
+    def account(self, amount: str) -> str:
+        """A new account in the bank that holds this amount."""
+        name = f"a{time.monotonic_ns()}"
+        self.bank.put(name, amount=amount)
+        return name
+
+    def begin(self, amount: str = "500.00", by: str = "desk", **query: Any) -> dict[str, Any]:
+        """Start a run on a new account, and wait until it has paused or ended."""
+        body = {"workflow": "ledger", "input": {"account": self.account(amount)}}
+        answer = self.as_(by).post("/v1/runs", json=body, params={"wait": "paused", **query})
+        assert answer.status_code == 201, answer.text
+        found: dict[str, Any] = answer.json()
+        return found
+
+    def question(self, run: dict[str, Any]) -> dict[str, Any]:
+        """The run's one open question."""
+        answer = self.as_("lena").get("/v1/approvals", params={"run": run["id"]})
+        (found,) = answer.json()["items"]
+        assert isinstance(found, dict)
+        return found
+
+    def decide(self, asked: dict[str, Any], name: str, kind: str = "approve", **more: Any) -> Any:
+        """One person's answer to a question, as a response."""
+        body = {"kind": kind, "digest": asked["digest"], **more}
+        if kind in ("reject", "respond"):
+            body.setdefault("reason", "Not before the audit.")
+        return self.as_(name).post(f"/v1/approvals/{asked['id']}/decide", json=body)
+
+    def given_up(self, subscription: dict[str, Any]) -> dict[str, Any]:
+        """The first notice of a subscription that could not be delivered."""
+        until = time.monotonic() + PATIENCE
+        while True:
+            items = self.as_("ada").get("/v1/notices", params={"limit": 200}).json()["items"]
+            for found in items:
+                if found["subscription"] == subscription["id"]:
+                    return dict(found)
+            assert time.monotonic() < until
+            time.sleep(0.02)
+
+    def reached(self, run: dict[str, Any], state: str) -> dict[str, Any]:
+        """The run once it is in that state."""
+        until = time.monotonic() + PATIENCE
+        while True:
+            found: dict[str, Any] = self.as_("lena").get(f"/v1/runs/{run['id']}").json()
+            if found["state"] == state:
+                return found
+            assert time.monotonic() < until, found
+            time.sleep(0.02)
+
+
+@contextmanager
+def serving(folder: Path, *words: str, **env: str) -> Iterator[Served]:
+    """A server on a new folder."""
+    own = {"AGENT_RUNTIME_SECRETS": SECRETS, "AGENT_RUNTIME_NOTICE_NETWORKS": '["127.0.0.0/8"]'}
+    server = Served(write_project(folder), {**own, **env})
+    server.data.mkdir()
+    server.bank.put("a1")
+    try:
+        server.start(*words)
+        yield server
+    finally:
+        server.close()
+
+
+def is_problem(answer: httpx.Response, status: int, code: str, *words: str) -> dict[str, Any]:
+    """It is a problem of that kind, whose text has these words and no trace of our insides."""
+    assert answer.status_code == status, answer.text
+    assert answer.headers["content-type"] == "application/problem+json"
+    body: dict[str, Any] = answer.json()
+    assert (body["status"], body["code"]) == (status, code), body
+    assert body["request"] == answer.headers["x-request-id"]
+    assert "Traceback" not in answer.text
+    assert ".py" not in answer.text
+    for word in words:
+        assert word in answer.text, body
+    return body

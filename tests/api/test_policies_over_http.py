@@ -1,0 +1,105 @@
+"""Policies over HTTP: explained, and changed by two people."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from tests.api.project import LOW_RISK
+from tests.api.served import Served, is_problem, serving
+
+CASE: dict[str, Any] = {
+    "tool": "pay",
+    "input": {"account": "a1", "amount": "500.00"},
+    "facts": {"owner": "mara", "amount": "500", "status": "open", "version": 1, "paid": "0"},
+    "run": {"subject": "mara"},
+}
+
+STRICT = LOW_RISK.replace('decimal("1000.00")', 'decimal("400.00")')
+
+
+@pytest.fixture(scope="module")
+def office(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    """A server of their own: changing policies changes everybody's."""
+    with serving(tmp_path_factory.mktemp("policies")) as served:
+        yield served
+
+
+def test_what_would_happen(server: Served) -> None:
+    """The verdict with its rules, and whether somebody's yes would count. Nothing happens."""
+    lena, before = server.as_("lena"), len(server.read()["runs"])
+    body = {**CASE, "operator": "luis", "roles": ["lead"]}
+    answer = lena.post("/v1/policies/ledger/explain", json=body).json()
+    assert answer["verdict"]["kind"] == "needs_approval"
+    assert (answer["verdict"]["rules"], answer["counts"]) == (["ask-lead"], True)
+    small = {**CASE, "facts": {**CASE["facts"], "amount": "5"}}
+    answer = lena.post("/v1/policies/ledger/explain", json=small).json()
+    assert (answer["verdict"]["kind"], answer["counts"]) == ("allow", None)
+    assert len(server.read()["runs"]) == before
+
+
+def test_a_case_that_fits_no_tool_is_named(server: Served) -> None:
+    """Its field, as with every other input."""
+    lena = server.as_("lena")
+    wrong = {**CASE, "facts": {**CASE["facts"], "status": "odd"}}
+    is_problem(lena.post("/v1/policies/ledger/explain", json=wrong), 422, "invalid_input", "status")
+    is_problem(
+        lena.post("/v1/policies/ledger/explain", json={**CASE, "tool": "x"}), 404, "not_found"
+    )
+    is_problem(lena.post("/v1/policies/nope/explain", json=CASE), 404, "not_found", "ledger")
+
+
+def test_the_files_can_be_checked(server: Served) -> None:
+    """As on the command line."""
+    report = server.as_("lena").post("/v1/policies/check").json()
+    assert (report["problems"], report["files"]) == ([], ["ledger.cedar"])
+
+
+def test_a_change_takes_two(office: Served) -> None:
+    """Proposed by one owner, in force by another; then open questions are asked anew."""
+    asked = office.question(office.begin("500.00"))
+    petra, paul = office.as_("petra"), office.as_("paul")
+    body = {"text": STRICT, "reason": "Too many small ones went wrong."}
+    change = petra.post("/v1/policies/ledger/propose", json=body).json()
+    assert change["difference"]["changed"] == ["ask-finance", "ask-lead", "lead-may-approve"]
+    assert office.question({"id": asked["run_id"]})["id"] == asked["id"]
+    path = f"/v1/policies/changes/{change['id']}/activate"
+    is_problem(petra.post(path), 403, "not_permitted", "access-activator-proposed-it")
+    assert paul.post(path).json()["activated_by"] == "paul"
+    again = office.question({"id": asked["run_id"]})
+    assert [slot["role"] for slot in again["slots"]] == ["finance"]
+    is_problem(paul.post(path), 409, "conflict", "active already")
+
+
+def test_a_change_survives_a_restart_and_the_files_do_not_count(office: Served) -> None:
+    """What was put in force decides, whatever the project's folder says."""
+    before = office.as_("lena").get("/v1/policies/ledger").json()["digest"]
+    office.stop()
+    (office.folder / "policies/ledger.cedar").write_text(LOW_RISK.replace("100.00", "99999.00"))
+    office.start()
+    assert office.as_("lena").get("/v1/policies/ledger").json()["digest"] == before
+    change = office.as_("petra").post("/v1/policies/ledger/propose", json={"reason": "File."})
+    assert change.json()["before"] == before
+
+
+def test_a_change_of_something_else_meanwhile_is_refused(office: Served) -> None:
+    """What was looked at has to be what putting it in force would do."""
+    petra, paul = office.as_("petra"), office.as_("paul")
+    texts = (STRICT + "// one\n", STRICT + "// two\n")
+    made = [
+        petra.post("/v1/policies/ledger/propose", json={"text": text, "reason": "."}).json()["id"]
+        for text in texts
+    ]
+    first, second = (paul.post(f"/v1/policies/changes/{name}/activate") for name in made)
+    assert first.status_code == 200
+    is_problem(second, 409, "conflict", "withdrawn already")
+
+
+def test_a_policy_that_cannot_be_used_is_not_proposed(server: Served) -> None:
+    """With each rule and reason."""
+    petra = server.as_("petra")
+    body = {"text": LOW_RISK.replace("facts.amount", "facts.amuont"), "reason": "."}
+    answer = petra.post("/v1/policies/ledger/propose", json=body)
+    is_problem(answer, 422, "policy_error", "amuont", "small-unattended")
