@@ -32,8 +32,9 @@ check: $(READY) ## format, lint, types, import contracts
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
 
-bench: $(READY) ## speed beside the stock saver, then the real tasks of the retail benchmark (needs its data)
+bench: $(READY) ## speed beside the stock saver and over HTTP, then the real tasks of the retail benchmark (needs its data)
 	@$(BIN)/python -m benchmarks.engine
+	@$(BIN)/python -m benchmarks.api
 	@$(BIN)/python -m benchmarks.scale
 	@test -d $(RETAIL) || { echo "No benchmark data in $(RETAIL); name its folder: make bench RETAIL=DIR"; exit 2; }
 	@$(BIN)/python -m benchmarks.retail --data $(RETAIL) --tasks $(RETAIL)/tasks_train.json
@@ -50,6 +51,7 @@ serve: $(READY) ## the HTTP API on the demo's data, without tokens, on this mach
 soak: $(READY) ## kills, races and stopped workers at length, then the tests about them again and again
 	@$(BIN)/python -m benchmarks.crash --long --seed $(SEED)
 	@$(BIN)/python -m benchmarks.scale --finished 100000
+	@$(BIN)/python -m tests.powerloss --seed $(SEED)
 	@for round in $$(seq $(ROUNDS)); do echo "round $$round of $(ROUNDS)"; $(BIN)/pytest -x $(SOAK) || exit 1; done
 
 format: $(READY)

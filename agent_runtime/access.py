@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import importlib.resources
 import json
+from collections import OrderedDict
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -47,6 +48,9 @@ FILE = "access.cedar"
 BASE_FILE = "access_base.cedar"
 NO_RULE = "runtime:no-rule"
 POLICY_ERROR = "runtime:policy-error"
+
+KNOWN = 4_096
+"""Answers that are kept; the one that was longest not asked for goes."""
 
 _FAULTS = (ValueError, TypeError, LookupError, RecursionError)
 
@@ -156,6 +160,9 @@ class Access:
     digest: str
     _policies: cedarpy.PolicySet = field(repr=False)
     _schema: cedarpy.Schema = field(repr=False)
+    _known: OrderedDict[tuple[str, ...], Ruling] = field(
+        default_factory=OrderedDict, repr=False, compare=False
+    )
 
     @classmethod
     def load(cls, text: str | None = None) -> Access:
@@ -173,17 +180,32 @@ class Access:
         return cls(rules, digest(sources), cedarpy.PolicySet.from_json_str(document), schema)
 
     def ask(self, caller: Caller, act: Act, thing: Thing) -> Ruling:
-        """Whether the caller may. Never raises for what is asked: an error means no."""
+        """Whether the caller may. Never raises for what is asked: an error means no.
+
+        The rules see nothing but what they are given here, and never change: the same question
+        has the same answer, which is kept.
+        """
+        given = (act, json.dumps(_context(caller, act)), json.dumps(_entities(caller, thing)))
+        known = self._known.pop(given, None)
+        ruling = known or self._evaluate(caller, thing, *given)
+        self._known[given] = ruling
+        if len(self._known) > KNOWN:
+            self._known.popitem(last=False)
+        return ruling
+
+    def _evaluate(
+        self, caller: Caller, thing: Thing, act: str, context: str, entities: str
+    ) -> Ruling:
         try:
             result = cedarpy.is_authorized(
                 {
                     "principal": {"type": "Operator", "id": caller.name},
                     "action": {"type": "Action", "id": act},
                     "resource": {"type": thing.kind, "id": thing.id},
-                    "context": json.dumps(_context(caller, act)),
+                    "context": context,
                 },
                 self._policies,
-                cedarpy.Entities.from_json_str(json.dumps(_entities(caller, thing)), self._schema),
+                cedarpy.Entities.from_json_str(entities, self._schema),
                 self._schema,
             )
             errors = result.diagnostics.errors

@@ -38,6 +38,9 @@ LEASE = timedelta(minutes=1)
 AT_ONCE = 16
 """Attempts at once in this process."""
 
+PORTION = 50
+"""Notices of one round: after an outage there may be very many."""
+
 PAUSE = 1.0
 """Seconds to wait where the store is at fault."""
 
@@ -55,9 +58,8 @@ class Courier:
 
     def set_out(self, tenant: str) -> list[Round]:
         """Begin to deliver what is due; returns what was begun, each to be awaited by somebody."""
-        due = {notice.subscription for notice in self._in.store.read(tenant).notices.due()}
         begun = []
-        for subscription in sorted(due):
+        for subscription in self._in.store.read(tenant).notices.whose_due():
             where = (tenant, subscription)
             if where not in self._rounds:
                 task = asyncio.create_task(self._round(*where))
@@ -70,12 +72,12 @@ class Courier:
         del self._rounds[where]
 
     async def _round(self, tenant: str, subscription: str) -> None:
-        """Deliver all that is due to one subscription, one after the other."""
+        """Deliver what is due to one subscription, one after the other; the worker's next turn goes
+        on where there is more."""
         try:
-            for notice in self._in.store.read(tenant).notices.due():
-                if notice.subscription == subscription:
-                    async with self._room:
-                        await self._deliver(notice)
+            for notice in self._in.store.read(tenant).notices.due(subscription, PORTION):
+                async with self._room:
+                    await self._deliver(notice)
         except StoreError as error:
             # Whatever was sent and not noted is sent again: receivers know it by its id.
             log("notices could not be stored", error=error.code)
@@ -88,7 +90,13 @@ class Courier:
         taken = await self._in.store.write(due.tenant, take)
         if taken is None:
             return  # another process was faster
-        outcome = await self._send(taken)
+        try:
+            outcome = await self._send(taken)
+        except asyncio.CancelledError:
+            # Told to stop: another process need not wait for the lease to pass. Nobody is there to
+            # wait for the commit either; the store makes it before it closes.
+            self._in.store.submit(due.tenant, partial(hand_back, taken))
+            raise
         log("notice sent", notice=taken.id, tries=taken.tries, why=outcome.why)
         delay = delay_after(taken.tries, self._rng)
         await self._in.store.write(due.tenant, partial(settle, taken, outcome, delay))
@@ -147,6 +155,11 @@ def settle(notice: Notice, outcome: Outcome, delay: timedelta, session: Session)
         session.events.append("notice.dead", notice.run, **told)
     else:
         session.notices.again(notice, outcome.why, session.now + delay)
+
+
+def hand_back(notice: Notice, session: Session) -> None:
+    """Have a notice delivered by whoever comes next: whether it got there is not known."""
+    session.notices.again(notice, notice.why, session.now)
 
 
 def delay_after(tries: int, rng: random.Random) -> timedelta:

@@ -18,6 +18,7 @@ from agent_runtime.cipher import CLEAR, Cipher
 from agent_runtime.errors import Conflict, StoreError
 from agent_runtime.operators import FILE as OPERATORS
 from agent_runtime.runtime import DATABASE, Runtime
+from agent_runtime.secret import FILE as SECRETS
 from agent_runtime.store import Session, upkeep
 from agent_runtime.store.draft import left_behind
 from agent_runtime.store.findings import Row, find_acknowledgements, find_rows, vacuum_mode
@@ -191,7 +192,7 @@ def _undelivered(session: Session) -> Iterator[Finding]:
 
 
 def _files(data: Path, anchor: Anchor) -> Iterator[Finding]:
-    names = [DATABASE, f"{DATABASE}-wal", f"{DATABASE}-shm", OPERATORS]
+    names = [DATABASE, f"{DATABASE}-wal", f"{DATABASE}-shm", OPERATORS, SECRETS]
     for path in [*(data / name for name in names), anchor.file.path, anchor.unsent]:
         if path.exists() and not upkeep.is_private(path):
             what = "other users of this machine may use it"

@@ -23,6 +23,7 @@ AgentRuntimeError
 │   ├── SettingsError          a setting, path or file mode is wrong
 │   ├── StoreError             the database cannot be used as it is
 │   ├── ModelUnavailable       the model's provider does not answer
+│   ├── AddressRefused         a webhook may not reach that network
 │   ├── ServerUnavailable      a server of ours does not answer, or not as one
 │   └── LostOwnership          another worker has taken the run over
 ├── ToolError                  the outside system's answer; reasoning hears of it
@@ -270,6 +271,19 @@ class ServerUnavailable(OnCallError):
     """A server was asked and gave no answer that can be used; what it was asked may be done."""
 
     code = "server_unavailable"
+
+
+class AddressRefused(OnCallError):
+    """A webhook's address is none that may be reached. Which one it was is not told: whoever
+    subscribed chose the name, and would learn what is inside."""
+
+    code = "address_refused"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "The webhook's address may not be reached.",
+            remedy="Allow its network: AGENT_RUNTIME_NOTICE_NETWORKS",
+        )
 
 
 class LostOwnership(OnCallError):

@@ -15,18 +15,14 @@ from dataclasses import dataclass
 
 import httpx
 
+from agent_runtime.errors import AddressRefused
+
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 _NAT64 = ipaddress.ip_network("64:ff9b::/96")
 _TUNNELS = tuple(map(ipaddress.ip_network, ("2002::/16", "2001::/32", "64:ff9b:1::/48")))
 """6to4, Teredo and local NAT64: an address of another network is hidden inside."""
-
-
-class AddressRefused(Exception):
-    """The address is none that may be reached. Only the transport raises it, and the webhook turns
-    it into an outcome; which address it was is not told, since whoever subscribes chose the name.
-    """
 
 
 def is_public(address: Address) -> bool:

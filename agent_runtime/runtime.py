@@ -97,17 +97,7 @@ class Runtime:
         clock = clock or SystemClock()
         _prepare_folder(data, create=create)
         async with AsyncExitStack() as stack:
-            store = Store(
-                data / DATABASE,
-                clock,
-                busy_timeout=settings.busy_timeout,
-                cipher=make_cipher(settings.content_key),
-            )
-            stack.callback(store.close)
-            anchor = open_anchor(data, settings.anchor, clock)
-            stack.callback(anchor.close)
-            store.listeners.append(anchor.hear)
-            saver = Saver(store)
+            store, anchor = _open_file(stack, data, settings, clock)
             opened = {resource.kind: await resource.open(data) for resource in app.resources}
             resources = Resources(opened)
             stack.push_async_callback(resources.close)
@@ -125,6 +115,7 @@ class Runtime:
                 secrets=Secrets(Path(settings.secrets_file or data / SECRETS), settings.secrets),
                 notices=notices or load_notice_settings(),
             )
+            saver = Saver(store)
             graphs = {name: compile_graph(w, saver) for name, w in app.workflows.items()}
             yield cls(installation, Worker(installation, graphs, saver), anchor)
 
@@ -296,6 +287,19 @@ class Runtime:
         """Recompute the tenant's event chain against the anchor outside the database."""
         self.anchor.flush()
         return audit(self.store.read(tenant).events, tenant, self.anchor.file, self.clock.now())
+
+
+def _open_file(
+    stack: AsyncExitStack, data: Path, settings: Settings, clock: Clock
+) -> tuple[Store, Anchor]:
+    """The database with the anchor that hears of what it commits; `stack` closes both."""
+    cipher = make_cipher(settings.content_key)
+    store = Store(data / DATABASE, clock, busy_timeout=settings.busy_timeout, cipher=cipher)
+    stack.callback(store.close)
+    anchor = open_anchor(data, settings.anchor, clock)
+    stack.callback(anchor.close)
+    store.listeners.append(anchor.hear)
+    return store, anchor
 
 
 def _same(known: Run, inputs: dict[str, Any]) -> Run:

@@ -8,8 +8,9 @@ from collections.abc import Mapping
 
 import httpx
 
+from agent_runtime.errors import AddressRefused
 from agent_runtime.notice import Outcome
-from agent_runtime.outbound import AddressRefused, CheckedTransport, Gate
+from agent_runtime.outbound import CheckedTransport, Gate
 from agent_runtime.settings import NoticeSettings
 
 CONNECT = 5.0

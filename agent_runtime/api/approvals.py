@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from agent_runtime.access import Caller, a_question
 from agent_runtime.api.once import OncePerKey, is_again
-from agent_runtime.api.page import After, Limit, Page, When, cursor_of, read_cursor
+from agent_runtime.api.page import After, Fields, Limit, Page, When, cursor_of, only, read_cursor
 from agent_runtime.api.runs import MAX_WAIT, Wait, waited
 from agent_runtime.api.site import Here, OnApproval, Reader, Who
 from agent_runtime.approval import (
@@ -107,7 +107,7 @@ class Comments(BaseModel):
     items: Sequence[Comment]
 
 
-def wanted(
+async def wanted(
     status: Annotated[tuple[ApprovalStatus, ...], Query(min_length=1, max_length=20)] = WAITING,
     mine: bool = False,
     claimed: Literal["by_me", "by_others", "by_nobody"] | None = None,
@@ -155,7 +155,8 @@ async def find(
     limit: Limit = 50,
     cursor: After = None,
     after: Annotated[Word | None, Query(description="Instead: the last id seen.")] = None,
-) -> Page[Approval]:
+    fields: Fields = (),
+) -> Page[Approval] | Page[dict[str, Any]]:
     """The inbox: the tenant's questions, those that wait unless asked otherwise."""
     question = ["approvals", filtered.model_dump(mode="json"), sort, caller.name]
     order = Order(
@@ -171,10 +172,8 @@ async def find(
         order = order.model_copy(update={"after": key})
     page = site.runtime.desk.inbox(filtered, order, who=caller.operator)
     last = page.after
-    return Page(
-        items=page.items,
-        next=None if last is None else cursor_of([last.value, last.id], question),
-    )
+    more = None if last is None else cursor_of([last.value, last.id], question)
+    return only(Approval, fields, Page(items=page.items, next=more))
 
 
 @router.get("/counts")

@@ -41,7 +41,9 @@ async def key_of(
     return idempotency_key
 
 
-Key = Annotated[str | None, Depends(key_of)]
+def chosen_key(request: Request) -> str | None:
+    """The same, in an endpoint: `OncePerKey` has checked it."""
+    return request.headers.get("idempotency-key")
 
 
 class OncePerKey(Route):
@@ -91,7 +93,7 @@ def _once(endpoint: Endpoint) -> Endpoint:
     @functools.wraps(endpoint)
     async def once(*args: Any, **values: Any) -> Any:
         request = _request.get()
-        key = request.headers.get("idempotency-key")
+        key = chosen_key(request)
         if key is None:
             return await endpoint(*args, **values)
         kept = await _begin(request, key)

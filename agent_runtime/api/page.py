@@ -9,13 +9,14 @@ from datetime import UTC, datetime
 from typing import Annotated, Any, Generic, TypeVar
 
 from fastapi import Query
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
 
 from agent_runtime.action import digest
 from agent_runtime.errors import InvalidInput
 
 T = TypeVar("T")
 K = TypeVar("K")
+M = TypeVar("M", bound=BaseModel)
 
 When = Annotated[
     AwareDatetime, Field(ge=datetime(2000, 1, 1, tzinfo=UTC), le=datetime(2200, 1, 1, tzinfo=UTC))
@@ -36,6 +37,24 @@ class Page(BaseModel, Generic[T]):
 
     items: Sequence[T]
     next: Annotated[str | None, Field(description="Opaque.")] = None
+
+
+Fields = Annotated[
+    tuple[Annotated[str, StringConstraints(pattern=r"^[a-z_]{1,40}$")], ...],
+    Query(max_length=50, description="Only these fields of each item; default: all."),
+]
+
+
+def only(kind: type[M], fields: tuple[str, ...], page: Page[M]) -> Page[M] | Page[dict[str, Any]]:
+    """The page with these fields of its items alone; raises InvalidInput for one they lack."""
+    if not fields:
+        return page
+    for name in fields:
+        if name not in kind.model_fields:
+            there = ", ".join(kind.model_fields)
+            raise InvalidInput("fields", name, "is no field here", remedy=f"There are: {there}.")
+    chosen = [item.model_dump(mode="json", include=set(fields)) for item in page.items]
+    return Page(items=chosen, next=page.next)
 
 
 def cursor_of(key: Any, question: Any) -> str:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import time
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Depends, Query, Response
+from fastapi import APIRouter, Depends, Query, Request, Response
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from agent_runtime.access import a_workflow
-from agent_runtime.api.once import Key, OncePerKey
-from agent_runtime.api.page import After, Limit, Page, When, cursor_of, read_cursor
+from agent_runtime.api.once import OncePerKey, chosen_key
+from agent_runtime.api.page import After, Fields, Limit, Page, When, cursor_of, only, read_cursor
 from agent_runtime.api.site import Here, OnRun, Reader, Site, Who
 from agent_runtime.evidence import Document
 from agent_runtime.run import ENDS, Run, RunState
@@ -96,14 +96,15 @@ async def start(
     asked: Annotated[StartRun, Depends(may_start)],
     site: Here,
     caller: Who,
+    request: Request,
     response: Response,
-    key: Key,
     wait: Annotated[Wait | None, Query(description="Until it pauses, or until it ends.")] = None,
     patience: Annotated[
         float, Query(alias="timeout", gt=0, le=MAX_WAIT, description="Seconds.")
     ] = 10.0,
 ) -> Run:
     """Start a run. 201: it got as far as was waited for; 202: it is on its way, see Location."""
+    key = chosen_key(request)
     named = asked.key or (None if key is None else f"{caller.name}#{key}")
     run = await site.runtime.start(
         asked.workflow,
@@ -135,7 +136,8 @@ async def find(
     sort: Literal["created", "-created"] = "-created",
     limit: Limit = 50,
     cursor: After = None,
-) -> Page[Run]:
+    fields: Fields = (),
+) -> Page[Run] | Page[dict[str, Any]]:
     """The tenant's runs, the newest first unless asked otherwise."""
     chosen = RunFilter(state, workflow, started_by, key, since, until)
     question = ["runs", chosen.named(), sort]
@@ -146,7 +148,7 @@ async def find(
         limit=limit + 1,
     )
     more = cursor_of(found[limit - 1].id, question) if len(found) > limit else None
-    return Page(items=found[:limit], next=more)
+    return only(Run, fields, Page(items=found[:limit], next=more))
 
 
 @router.get("/counts")

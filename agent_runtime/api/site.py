@@ -52,8 +52,13 @@ class Site:
         return recorded(self.store, caller, act, thing)
 
 
-def here(request: Request) -> Site:
-    """The site that serves this request."""
+async def here(request: Request) -> Site:
+    """The site that serves this request. Async, or it would be run in a thread."""
+    return site_of(request)
+
+
+def site_of(request: Request) -> Site:
+    """The same."""
     site: Site = request.app.state.site
     return site
 
@@ -63,8 +68,16 @@ Here = Annotated[Site, Depends(here)]
 Number = Annotated[int, Query(ge=0, lt=2**53, description="The number of the last event known.")]
 
 
-async def who(request: Request, site: Here) -> Caller:
-    """The caller, from the Authorization header alone; raises NotAuthenticated, RateLimited."""
+async def who(request: Request) -> Caller:
+    """The caller, from the Authorization header alone; raises NotAuthenticated, RateLimited.
+
+    Found out once for a request. Dependencies that need it ask here and do not declare it: each
+    level of them costs as much as the look-up of the token.
+    """
+    known: Caller | None = getattr(request.state, "caller", None)
+    if known is not None:
+        return known
+    site = site_of(request)
     caller = await site.identity.identify(request.headers.get("authorization"))
     site.token_rates.take(f"{caller.tenant}/{caller.name}/{caller.channel}")
     site.tenant_rates.take(caller.tenant)
@@ -81,7 +94,8 @@ class OnTenant:
     def __init__(self, act: Act) -> None:
         self.act = act
 
-    async def __call__(self, site: Here, caller: Who) -> Caller:
+    async def __call__(self, request: Request) -> Caller:
+        site, caller = site_of(request), await who(request)
         await site.require(caller, self.act, a_tenant(caller.tenant))
         return caller
 
@@ -95,7 +109,8 @@ class OnRun:
     def __init__(self, act: Act) -> None:
         self.act = act
 
-    async def __call__(self, run_id: str, site: Here, caller: Who) -> Run:
+    async def __call__(self, run_id: str, request: Request) -> Run:
+        site, caller = site_of(request), await who(request)
         run = site.read(caller).runs.get(run_id)
         await site.require(caller, self.act, a_run(run))
         return run
@@ -107,7 +122,8 @@ class OnApproval:
     def __init__(self, act: Act) -> None:
         self.act = act
 
-    async def __call__(self, approval_id: str, site: Here, caller: Who) -> Approval:
+    async def __call__(self, approval_id: str, request: Request) -> Approval:
+        site, caller = site_of(request), await who(request)
         session = site.read(caller)
         approval = session.approvals.get(approval_id)
         await site.require(

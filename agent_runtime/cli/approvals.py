@@ -7,8 +7,9 @@ from typing import Annotated
 
 import typer
 
-from agent_runtime.cli.options import HERE, AppFolder, As, AsJson, DataFolder, open_place
+from agent_runtime.cli.options import HERE, AppFolder, As, AsJson, DataFolder, Url, open_station
 from agent_runtime.cli.reading import read_arguments
+from agent_runtime.errors import SettingsError
 
 app = typer.Typer(no_args_is_help=True, help="See and answer what people are asked.")
 
@@ -74,12 +75,15 @@ def approvals_list(
     counts: Annotated[bool, typer.Option("--counts", help="How many of which kind.")] = False,
     folder: AppFolder = HERE,
     data: DataFolder = None,
+    url: Url = None,
     as_json: AsJson = False,
 ) -> None:
     """List open approvals, page by page."""
-    place, screen = open_place(folder, data, as_json=as_json, title="approvals list")
+    station, screen = open_station(folder, data, url, who, as_json=as_json, title="approvals list")
     from agent_runtime.cli.commands import approvals as commands
 
+    if mine and not who and url is None:
+        raise SettingsError("--mine needs a person.", remedy="Say who you are with --as.")
     wanted = {
         "mine": mine,
         "late": late,
@@ -92,10 +96,10 @@ def approvals_list(
         "amount_to": most,
     }
     if counts:
-        commands.show_counts(place, screen, wanted, who, everything=everything)
+        commands.show_counts(station, screen, wanted, everything=everything)
         return
     order = {"sort": sort.value, "descending": descending, "limit": limit}
-    commands.show_list(place, screen, wanted, order, after, who, everything=everything)
+    commands.show_list(station, screen, wanted, order, after, everything=everything)
 
 
 @app.command("show")
@@ -104,51 +108,58 @@ def approvals_show(
     who: Me = "",
     folder: AppFolder = HERE,
     data: DataFolder = None,
+    url: Url = None,
     as_json: AsJson = False,
 ) -> None:
     """Show what would happen, why a person is asked, on what."""
-    place, screen = open_place(folder, data, as_json=as_json, title="approvals show")
+    station, screen = open_station(folder, data, url, who, as_json=as_json, title="approvals show")
     from agent_runtime.cli.commands import approvals as commands
 
-    commands.show(place, screen, approval_id, who)
+    commands.show(station, screen, approval_id)
 
 
 @app.command("claim")
 def approvals_claim(
     approval_id: ApprovalId,
-    who: As,
+    who: As = "",
     override: Override = False,
     folder: AppFolder = HERE,
     data: DataFolder = None,
+    url: Url = None,
     as_json: AsJson = False,
 ) -> None:
     """Tell others that you are at work on it, for two minutes."""
-    place, screen = open_place(folder, data, as_json=as_json, title="approvals claim")
+    station, screen = open_station(
+        folder, data, url, who, named=True, as_json=as_json, title="approvals claim"
+    )
     from agent_runtime.cli.commands import approvals as commands
 
-    commands.claim(place, screen, approval_id, who, override=override)
+    commands.tell(screen, station.claim(approval_id, override=override))
 
 
 @app.command("release")
 def approvals_release(
     approval_id: ApprovalId,
-    who: As,
+    who: As = "",
     folder: AppFolder = HERE,
     data: DataFolder = None,
+    url: Url = None,
     as_json: AsJson = False,
 ) -> None:
     """Give your claim back."""
-    place, screen = open_place(folder, data, as_json=as_json, title="approvals release")
+    station, screen = open_station(
+        folder, data, url, who, named=True, as_json=as_json, title="approvals release"
+    )
     from agent_runtime.cli.commands import approvals as commands
 
-    commands.release(place, screen, approval_id, who)
+    commands.tell(screen, station.release(approval_id))
 
 
 @app.command("decide")
 def approvals_decide(
     approval_id: ApprovalId,
     decision: Annotated[Kind, typer.Argument(help="Your answer.")],
-    who: As,
+    who: As = "",
     reason: Annotated[str, typer.Option(help="Required by reject and respond.")] = "",
     code: Code = None,
     arguments: Annotated[
@@ -167,11 +178,14 @@ def approvals_decide(
     ] = False,
     folder: AppFolder = HERE,
     data: DataFolder = None,
+    url: Url = None,
     as_json: AsJson = False,
 ) -> None:
     """Answer as one of the operators; the run goes on."""
     changes = None if arguments is None else read_arguments(arguments)
-    place, screen = open_place(folder, data, as_json=as_json, title="approvals decide")
+    station, screen = open_station(
+        folder, data, url, who, named=True, as_json=as_json, title="approvals decide"
+    )
     from agent_runtime.cli.commands import approvals as commands
 
     answer = {
@@ -184,62 +198,71 @@ def approvals_decide(
         "hold_seconds": hold,
         "override": override,
     }
-    commands.decide(place, screen, approval_id, who, answer, drive=not record_only)
+    commands.decide(station, screen, approval_id, answer, drive=not record_only)
 
 
 @app.command("undo")
 def approvals_undo(
     approval_id: ApprovalId,
-    who: As,
+    who: As = "",
     folder: AppFolder = HERE,
     data: DataFolder = None,
+    url: Url = None,
     as_json: AsJson = False,
 ) -> None:
     """Take a held answer of yours back."""
-    place, screen = open_place(folder, data, as_json=as_json, title="approvals undo")
+    station, screen = open_station(
+        folder, data, url, who, named=True, as_json=as_json, title="approvals undo"
+    )
     from agent_runtime.cli.commands import approvals as commands
 
-    commands.undo(place, screen, approval_id, who)
+    commands.tell(screen, station.undo(approval_id))
 
 
 @app.command("comment")
 def approvals_comment(
     approval_id: ApprovalId,
     text: Annotated[str, typer.Argument(help="What you have to say.", metavar="TEXT")],
-    who: As,
+    who: As = "",
     folder: AppFolder = HERE,
     data: DataFolder = None,
+    url: Url = None,
     as_json: AsJson = False,
 ) -> None:
     """Add a remark for the others who are asked."""
-    place, screen = open_place(folder, data, as_json=as_json, title="approvals comment")
+    station, screen = open_station(
+        folder, data, url, who, named=True, as_json=as_json, title="approvals comment"
+    )
     from agent_runtime.cli.commands import approvals as commands
 
-    commands.comment(place, screen, approval_id, text, who)
+    commands.comment(station, screen, approval_id, text)
 
 
 @app.command("delegate")
 def approvals_delegate(
     approval_id: ApprovalId,
     to: Annotated[str, typer.Argument(help="Who gets your part.", metavar="PERSON")],
-    who: As,
+    who: As = "",
     reason: Annotated[str, typer.Option(help="Why; recorded.")] = "",
     folder: AppFolder = HERE,
     data: DataFolder = None,
+    url: Url = None,
     as_json: AsJson = False,
 ) -> None:
     """Hand your part in a question to somebody else."""
-    place, screen = open_place(folder, data, as_json=as_json, title="approvals delegate")
+    station, screen = open_station(
+        folder, data, url, who, named=True, as_json=as_json, title="approvals delegate"
+    )
     from agent_runtime.cli.commands import approvals as commands
 
-    commands.delegate(place, screen, approval_id, to, who, reason)
+    commands.tell(screen, station.delegate(approval_id, to, reason))
 
 
 @app.command("bulk")
 def approvals_bulk(
     decision: Annotated[BulkKind, typer.Argument(help="Your answer to all of them.")],
     ids: Annotated[list[str], typer.Argument(help="Their ids.", metavar="APPROVAL...")],
-    who: As,
+    who: As = "",
     preview: Annotated[
         str | None, typer.Option(help="Digest of the preview; without it, you get one.")
     ] = None,
@@ -248,14 +271,17 @@ def approvals_bulk(
     hold: Hold = 0.0,
     folder: AppFolder = HERE,
     data: DataFolder = None,
+    url: Url = None,
     as_json: AsJson = False,
 ) -> int:
     """Answer several low-risk questions at once, after a preview."""
-    place, screen = open_place(folder, data, as_json=as_json, title="approvals bulk")
+    station, screen = open_station(
+        folder, data, url, who, named=True, as_json=as_json, title="approvals bulk"
+    )
     from agent_runtime.cli.commands import approvals as commands
 
     answer = {"kind": decision.value, "ids": ids, "reason": reason, "code": code}
     if preview is None:
-        commands.preview(place, screen, answer, who)
+        commands.preview(station, screen, answer)
         return 0
-    return commands.bulk(place, screen, {**answer, "preview": preview, "hold_seconds": hold}, who)
+    return commands.bulk(station, screen, {**answer, "preview": preview, "hold_seconds": hold})

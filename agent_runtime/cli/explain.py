@@ -12,7 +12,7 @@ from agent_runtime.decision import waiting_roles
 from agent_runtime.event import Event
 from agent_runtime.run import Run
 from agent_runtime.signal import Signals
-from agent_runtime.store import JournalEntry, Session
+from agent_runtime.store import JournalEntry
 
 _LEFT_OUT = frozenset({"approval", "step", "visit", "digest", "key", "at"})
 """Fields of an event's body that `--json` shows and a line of history has no room for."""
@@ -105,11 +105,11 @@ def approval_row(approval: Approval) -> tuple[str, ...]:
     )
 
 
-def approval_lines(session: Session, approval: Approval) -> list[str]:
-    """One approval in the order of thought: what, why a person, what it rests on, so far."""
+def approval_lines(approval: Approval, run: Run, events: Iterable[Event]) -> list[str]:
+    """One approval in the order of thought: what, why a person, what it rests on, so far.
+    `events` are its run's."""
     amount = "" if approval.amount is None else f", {approval.amount:.2f} by the books"
-    envelope = _proposal(session, approval) or {"confidence": 0, "reason": "-", "evidence": []}
-    run = session.runs.get(approval.run_id)
+    envelope = _proposal(events, approval) or {"confidence": 0, "reason": "-", "evidence": []}
     return [
         f"approval {approval.id} is {approval.status}",
         f"  action    {approval.action.tool} on {approval.action.target_id}{amount}",
@@ -152,10 +152,10 @@ def _end_lines(approval: Approval) -> list[str]:
     ]
 
 
-def _proposal(session: Session, approval: Approval) -> dict[str, Any] | None:
+def _proposal(events: Iterable[Event], approval: Approval) -> dict[str, Any] | None:
     found = [
         event.body
-        for event in session.events.find(approval.run_id)
+        for event in events
         if event.type == "envelope.emitted"
         and event.body is not None
         and event.body.get("node") == "reasoning"

@@ -12,10 +12,11 @@ import typer
 
 from agent_runtime.cli import approvals, notices, schedules, tokens, upkeep
 from agent_runtime.cli.faults import run_to_end
-from agent_runtime.cli.options import HERE, JSON, AppFolder, As, AsJson, DataFolder, Why
+from agent_runtime.cli.options import HERE, JSON, AppFolder, As, AsJson, DataFolder, Url, Why
 from agent_runtime.cli.options import hello as _hello
 from agent_runtime.cli.options import hello_person as _hello_person
 from agent_runtime.cli.options import open_place as _open
+from agent_runtime.cli.options import open_station as _station
 from agent_runtime.cli.reading import read_input, read_moment
 
 app = typer.Typer(
@@ -81,15 +82,16 @@ def run(
     ] = None,
     folder: AppFolder = HERE,
     data: DataFolder = None,
+    url: Url = None,
     as_json: AsJson = False,
 ) -> None:
     """Start a run and drive it to its first pause or its end."""
     _hello(f"run {workflow}", as_json=as_json)
     inputs, moment = read_input(input_file), read_moment("--at", at)
-    place, screen = _open(folder, data, as_json=as_json)
+    station, screen = _station(folder, data, url, as_json=as_json)
     from agent_runtime.cli.commands import runs as commands
 
-    commands.start(place, screen, workflow, inputs, key, started_by, moment)
+    commands.start(station, screen, workflow, inputs, key, started_by, moment)
 
 
 @app.command()
@@ -138,24 +140,29 @@ def runs_list(
     state: Annotated[str | None, typer.Option(help="Only runs in this state.")] = None,
     folder: AppFolder = HERE,
     data: DataFolder = None,
+    url: Url = None,
     as_json: AsJson = False,
 ) -> None:
     """List runs in the order they were started."""
-    place, screen = _open(folder, data, as_json=as_json, title="runs list")
+    station, screen = _station(folder, data, url, as_json=as_json, title="runs list")
     from agent_runtime.cli.commands import runs as commands
 
-    commands.show_list(place, screen, state)
+    commands.show_list(station, screen, state)
 
 
 @runs.command("show")
 def runs_show(
-    run_id: RunId, folder: AppFolder = HERE, data: DataFolder = None, as_json: AsJson = False
+    run_id: RunId,
+    folder: AppFolder = HERE,
+    data: DataFolder = None,
+    url: Url = None,
+    as_json: AsJson = False,
 ) -> None:
     """Explain one run: envelopes, verdicts, decisions, effects."""
-    place, screen = _open(folder, data, as_json=as_json, title="runs show")
+    station, screen = _station(folder, data, url, as_json=as_json, title="runs show")
     from agent_runtime.cli.commands import runs as commands
 
-    commands.show(place, screen, run_id)
+    commands.show(station, screen, run_id)
 
 
 @runs.command("resume")
@@ -167,46 +174,53 @@ def runs_resume(
     reason: Why = "",
     folder: AppFolder = HERE,
     data: DataFolder = None,
+    url: Url = None,
     as_json: AsJson = False,
 ) -> None:
     """Drive queued runs; one that needs attention wants --as."""
     _hello("runs resume", as_json=as_json)
-    place, screen = _open(folder, data, as_json=as_json)
+    station, screen = _station(folder, data, url, who, as_json=as_json)
     from agent_runtime.cli.commands import runs as commands
 
-    commands.resume(place, screen, run_id, who, reason)
+    commands.resume(station, screen, run_id, reason)
 
 
 @runs.command("cancel")
 def runs_cancel(
     run_id: RunId,
-    who: As,
     reason: Why,
+    who: As = "",
     folder: AppFolder = HERE,
     data: DataFolder = None,
+    url: Url = None,
     as_json: AsJson = False,
 ) -> None:
     """End a run; its open questions are withdrawn."""
-    place, screen = _open(folder, data, as_json=as_json, title="runs cancel")
+    station, screen = _station(
+        folder, data, url, who, named=True, as_json=as_json, title="runs cancel"
+    )
     from agent_runtime.cli.commands import runs as commands
 
-    commands.cancel(place, screen, run_id, who, reason)
+    commands.cancel(station, screen, run_id, reason)
 
 
 @runs.command("settle")
 def runs_settle(
     run_id: RunId,
     how: Annotated[How, typer.Argument(help="What the outside system shows.")],
-    who: As,
+    who: As = "",
     folder: AppFolder = HERE,
     data: DataFolder = None,
+    url: Url = None,
     as_json: AsJson = False,
 ) -> None:
     """Say what became of a lost call; the run goes on."""
-    place, screen = _open(folder, data, as_json=as_json, title="runs settle")
+    station, screen = _station(
+        folder, data, url, who, named=True, as_json=as_json, title="runs settle"
+    )
     from agent_runtime.cli.commands import runs as commands
 
-    commands.settle(place, screen, run_id, how.replace("-", "_"), who)
+    commands.settle(station, screen, run_id, how.replace("-", "_"))
 
 
 @events.command("tail")
@@ -216,13 +230,14 @@ def events_tail(
     follow: Annotated[bool, typer.Option("--follow", help="Go on printing what comes.")] = False,
     folder: AppFolder = HERE,
     data: DataFolder = None,
+    url: Url = None,
     as_json: AsJson = False,
 ) -> None:
     """Print the newest events."""
-    place, screen = _open(folder, data, as_json=as_json, title="events tail")
+    station, screen = _station(folder, data, url, as_json=as_json, title="events tail")
     from agent_runtime.cli.commands import events as commands
 
-    commands.tail(place, screen, run_id, last, follow=follow)
+    commands.tail(station, screen, run_id, last, follow=follow)
 
 
 @events.command("verify")
@@ -242,23 +257,25 @@ def events_verify(
 
 
 @workflows.command("list")
-def workflows_list(folder: AppFolder = HERE, as_json: AsJson = False) -> None:
+def workflows_list(folder: AppFolder = HERE, url: Url = None, as_json: AsJson = False) -> None:
     """List the workflows of the project."""
     _hello_person("workflows list", as_json=as_json)
-    place, screen = _open(folder, None, as_json=as_json)
+    station, screen = _station(folder, None, url, as_json=as_json)
     from agent_runtime.cli.commands import workflows as commands
 
-    commands.show_list(place, screen)
+    commands.show_list(station, screen)
 
 
 @workflows.command("show")
-def workflows_show(name: Name, folder: AppFolder = HERE, as_json: AsJson = False) -> None:
+def workflows_show(
+    name: Name, folder: AppFolder = HERE, url: Url = None, as_json: AsJson = False
+) -> None:
     """Show a workflow: steps, scopes, input, rules."""
     _hello_person("workflows show", as_json=as_json)
-    place, screen = _open(folder, None, as_json=as_json)
+    station, screen = _station(folder, None, url, as_json=as_json)
     from agent_runtime.cli.commands import workflows as commands
 
-    commands.show(place, screen, name)
+    commands.show(station, screen, name)
 
 
 @workflows.command("draw")
@@ -266,14 +283,15 @@ def workflows_draw(
     name: Name,
     mermaid: Annotated[bool, typer.Option("--mermaid", help="As a mermaid flowchart.")] = False,
     folder: AppFolder = HERE,
+    url: Url = None,
     as_json: AsJson = False,
 ) -> None:
     """Draw a workflow."""
     _hello_person("workflows draw", as_json=as_json)
-    place, screen = _open(folder, None, as_json=as_json)
+    station, screen = _station(folder, None, url, as_json=as_json)
     from agent_runtime.cli.commands import workflows as commands
 
-    commands.draw(place, screen, name, mermaid=mermaid)
+    commands.draw(station, screen, name, mermaid=mermaid)
 
 
 @policies.command("check")

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import sys
+import weakref
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from agent_runtime.errors import SettingsError
+from agent_runtime.errors import InvalidInput, SettingsError
 
 if TYPE_CHECKING:
     from agent_runtime.cli.opening import Place
     from agent_runtime.cli.screen import Screen
+    from agent_runtime.cli.station import Station
 
 JSON = "--json"
 
@@ -24,7 +26,17 @@ DataFolder = Annotated[
     typer.Option("--data", envvar="AGENT_RUNTIME_DATA", help="Data folder; default: APP/data."),
 ]
 AsJson = Annotated[bool, typer.Option(JSON, help="Print JSON for programs.")]
-As = Annotated[str, typer.Option("--as", help="Who you are: a name in operators.toml.")]
+Url = Annotated[
+    str | None,
+    typer.Option(
+        "--url",
+        envvar="AGENT_RUNTIME_URL",
+        help="A server, in place of --app and --data; AGENT_RUNTIME_TOKEN says who you are.",
+    ),
+]
+As = Annotated[
+    str, typer.Option("--as", help="Who you are: a name in operators.toml.", show_default=False)
+]
 Why = Annotated[str, typer.Option("--reason", help="Why; recorded.")]
 HERE = Path()
 
@@ -59,3 +71,53 @@ def open_place(
     from agent_runtime.cli.screen import Screen
 
     return Place(folder, data), Screen(as_json=as_json)
+
+
+def open_station(
+    folder: Path,
+    data: Path | None,
+    url: str | None,
+    who: str = "",
+    *,
+    named: bool = False,
+    as_json: bool,
+    title: str = "",
+) -> tuple[Station, Screen]:
+    """The station and the screen of one command, of one that `named` somebody does.
+
+    Raises InvalidInput where it is not said who, or said twice, SettingsError where it is not
+    clear on what.
+    """
+    if url is not None:
+        return _open_remote(folder, data, url, who, as_json=as_json, title=title)
+    place, screen = open_place(folder, data, as_json=as_json, title=title)
+    if named and not who:
+        raise InvalidInput("--as", who, "is missing", remedy="Say who you are.")
+    from agent_runtime.cli.local import Local
+
+    return Local(place, screen, who), screen
+
+
+def _open_remote(
+    folder: Path, data: Path | None, url: str, who: str, *, as_json: bool, title: str
+) -> tuple[Station, Screen]:
+    if data is not None or folder != HERE:
+        raise SettingsError(
+            "A server and a folder are both named.",
+            remedy="Leave --url, or --app and --data, away.",
+        )
+    if who:
+        raise InvalidInput("--as", who, "means nothing to a server", remedy="Its token says who.")
+    if title:
+        hello_person(f"{title} · {url}", as_json=as_json)
+    from agent_runtime.cli.remote import Remote
+    from agent_runtime.cli.screen import Screen
+    from agent_runtime.client import Client
+    from agent_runtime.settings import load_client_settings
+
+    token = load_client_settings().token
+    client = Client(url, None if token is None else token.get_secret_value())
+    screen = Screen(as_json=as_json)
+    station = Remote(client, screen)
+    weakref.finalize(station, client.close)  # a command just ends, and its station with it
+    return station, screen

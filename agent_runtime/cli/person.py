@@ -55,7 +55,9 @@ class Person:
         self._screen.line()
         self._screen.line("Your turn. This question is yours:", style="bold")
         session = self._runtime.store.read("default")
-        self._screen.lines(f"  {line}" for line in approval_lines(session, approval))
+        events = session.events.find(approval.run_id)
+        lines = approval_lines(approval, session.runs.get(approval.run_id), events)
+        self._screen.lines(f"  {line}" for line in lines)
         while True:
             kind = self._read(f"Your answer: {', '.join(ANSWERS)} or skip [skip]:").lower()
             if kind in ("", "skip"):

@@ -6,9 +6,17 @@ import json
 import sys
 from datetime import datetime
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 from agent_runtime.errors import InvalidInput
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel
+
+M = TypeVar("M", bound="BaseModel")
+
+_WORDS = {"owner": "--trigger", "key": "--key", "reason": "--reason"}
+"""Fields by the option that fills them."""
 
 MAX_BYTES = 2_000_000
 """More than any input may hold, however its characters are escaped."""
@@ -55,6 +63,18 @@ def read_moment(option: str, text: str | None) -> datetime | None:
     if moment.tzinfo is None:
         raise InvalidInput(option, text, "has no time zone", remedy=remedy)
     return moment
+
+
+def checked(model: type[M], values: dict[str, Any]) -> M:
+    """The model made from a command's words; raises InvalidInput that names the word at fault."""
+    from pydantic import ValidationError
+
+    try:
+        return model.model_validate(values)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        field = ".".join(str(part) for part in first["loc"])
+        raise InvalidInput(_WORDS.get(field, field), first["input"], first["msg"]) from error
 
 
 def _parse(field: str, text: str) -> dict[str, Any]:

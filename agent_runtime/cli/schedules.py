@@ -6,7 +6,16 @@ from typing import Annotated
 
 import typer
 
-from agent_runtime.cli.options import HERE, AppFolder, As, AsJson, DataFolder, Why, open_place
+from agent_runtime.cli.options import (
+    HERE,
+    AppFolder,
+    As,
+    AsJson,
+    DataFolder,
+    Url,
+    Why,
+    open_station,
+)
 
 app = typer.Typer(no_args_is_help=True, help="See, pause and resume what the clock starts.")
 
@@ -17,13 +26,16 @@ ScheduleId = Annotated[
 
 @app.command("list")
 def schedules_list(
-    folder: AppFolder = HERE, data: DataFolder = None, as_json: AsJson = False
+    folder: AppFolder = HERE,
+    data: DataFolder = None,
+    url: Url = None,
+    as_json: AsJson = False,
 ) -> None:
     """List schedules with the time of their next start."""
-    place, screen = open_place(folder, data, as_json=as_json, title="schedules list")
+    station, screen = open_station(folder, data, url, as_json=as_json, title="schedules list")
     from agent_runtime.cli.commands import schedules as commands
 
-    commands.show_list(place, screen)
+    commands.show_list(station, screen)
 
 
 @app.command("next")
@@ -34,41 +46,48 @@ def schedules_next(
     count: Annotated[int, typer.Option(min=1, max=1_000, help="How many.")] = 10,
     folder: AppFolder = HERE,
     data: DataFolder = None,
+    url: Url = None,
     as_json: AsJson = False,
 ) -> None:
     """Print the next times at which runs are started."""
-    place, screen = open_place(folder, data, as_json=as_json, title="schedules next")
+    station, screen = open_station(folder, data, url, as_json=as_json, title="schedules next")
     from agent_runtime.cli.commands import schedules as commands
 
-    commands.show_next(place, screen, schedule_id, count)
+    commands.show_next(station, screen, schedule_id, count)
 
 
 @app.command("pause")
 def schedules_pause(
     schedule_id: ScheduleId,
-    who: As,
+    who: As = "",
     reason: Why = "",
     folder: AppFolder = HERE,
     data: DataFolder = None,
+    url: Url = None,
     as_json: AsJson = False,
 ) -> None:
     """Let a schedule start nothing until it is resumed."""
-    place, screen = open_place(folder, data, as_json=as_json, title="schedules pause")
+    station, screen = open_station(
+        folder, data, url, who, named=True, as_json=as_json, title="schedules pause"
+    )
     from agent_runtime.cli.commands import schedules as commands
 
-    commands.pause(place, screen, schedule_id, who, reason)
+    commands.tell(screen, station.pause_schedule(schedule_id, reason))
 
 
 @app.command("resume")
 def schedules_resume(
     schedule_id: ScheduleId,
-    who: As,
+    who: As = "",
     folder: AppFolder = HERE,
     data: DataFolder = None,
+    url: Url = None,
     as_json: AsJson = False,
 ) -> None:
     """Let a schedule start runs again, from its next time on."""
-    place, screen = open_place(folder, data, as_json=as_json, title="schedules resume")
+    station, screen = open_station(
+        folder, data, url, who, named=True, as_json=as_json, title="schedules resume"
+    )
     from agent_runtime.cli.commands import schedules as commands
 
-    commands.resume(place, screen, schedule_id, who)
+    commands.tell(screen, station.resume_schedule(schedule_id))

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Sequence
 from datetime import datetime
-from functools import cache
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar
 from urllib.parse import quote
@@ -132,10 +131,26 @@ class Client:
         after: str | None = None,
     ) -> Iterator[Approval]:
         """Questions; those that wait, unless asked otherwise. `after`: the last id seen."""
+        more = True
+        while more:
+            found, more = self.page(wanted, sort=sort, descending=descending, after=after)
+            yield from found
+            after = found[-1].id if found else after
+
+    def page(
+        self,
+        wanted: Filter | None = None,
+        *,
+        sort: Sort = "age",
+        descending: bool = False,
+        after: str | None = None,
+        limit: int = PAGE,
+    ) -> tuple[list[Approval], bool]:
+        """One page of the same, and whether there is another after it."""
         order = f"-{sort}" if descending else sort
-        return self._pages(
-            Approval, "/v1/approvals", {**_filter(wanted), "sort": order}, after=after
-        )
+        query = {**_filter(wanted), "sort": order, "after": after, "limit": limit}
+        page = self._wire.get("/v1/approvals", query)
+        return _items(Approval, page), page["next"] is not None
 
     def counts(self, wanted: Filter | None = None) -> Counts:
         """How many questions a filter finds, and of which kinds."""
@@ -314,9 +329,12 @@ def _path(*parts: str) -> str:
     return "/v1/" + "/".join(quote(part, safe=":") for part in parts)
 
 
-@cache
+_ADAPTERS: dict[type[Any], TypeAdapter[Any]] = {}
+
+
 def _adapter(kind: type[Any]) -> TypeAdapter[Any]:
-    return TypeAdapter(kind)
+    """Made once: making one compiles it."""
+    return _ADAPTERS.setdefault(kind, _ADAPTERS.get(kind) or TypeAdapter(kind))
 
 
 def _as(kind: type[T], value: Any) -> T:

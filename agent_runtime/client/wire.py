@@ -180,7 +180,8 @@ def from_problem(told: Mapping[str, Any]) -> AgentRuntimeError:
 
 def _kinds() -> dict[str, type[AgentRuntimeError]]:
     """Our errors by their codes."""
-    found, todo = {}, [AgentRuntimeError]
+    found: dict[str, type[AgentRuntimeError]] = {}
+    todo = [AgentRuntimeError]
     while todo:
         kind = todo.pop()
         found.setdefault(kind.code, kind)

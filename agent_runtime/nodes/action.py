@@ -119,7 +119,6 @@ class ActionNode:
             segment.emit(session, envelope)
 
         await segment.write(record)
-        segment.rights.pop((step.name, visit), None)
         if refusal.kind == "forbidden":
             return {**tell(state, "denied", refusal.text), **leave(segment, step, state, "denied")}
         return self._send_back(segment, state, refusal.text)

@@ -115,16 +115,21 @@ def propose(brief: Brief) -> Envelope:
     return validate_envelope(proposal(brief.input["notice"]))
 
 
-def make_app(press: Press, policy: str = POLICY) -> App:
-    """The benchmark's workflow with its policy, made in code."""
-    publish = press.tool()
+def make_workflow(publish: Tool) -> Workflow:
+    """The benchmark's workflow."""
     step = Step(
         "publish",
         context=Context(tools=[read_letter], token_budget=2_000),
         reasoning=Reasoning(rule=propose, proposes=[publish]),
         policy="publish",
     )
-    workflow = Workflow("notices", input=Request, steps=[step], subject="notice")
+    return Workflow("notices", input=Request, steps=[step], subject="notice")
+
+
+def make_app(press: Press, policy: str = POLICY) -> App:
+    """The same with its policy, made in code."""
+    publish = press.tool()
+    workflow = make_workflow(publish)
     policies = {"publish": PolicySet.load("publish", {"publish.cedar": policy}, [publish])}
     return App(Path(__file__).parent, {"notices": workflow}, policies)
 

@@ -16,6 +16,17 @@ mail = EventTrigger("ledger", owner="mailroom")
 workflow = replace(pay_workflow(make_pay()), triggers=[mail])
 """
 
+STUBBORN = """
+from agent_runtime import Edge, Workflow
+from graphs.ledger.workflow import workflow as ledger
+from tests.ledger import PayRequest, pay_as, pay_step
+
+(pay,) = ledger.steps[0].reasoning.proposes
+again = Edge("pay_out", "pay_out", on=frozenset({"rejected"}), at_most=2)
+workflow = Workflow("stubborn", PayRequest, [pay_step(pay, pay_as())], [again], "customer")
+"""
+"""Proposes the same again after a no."""
+
 TOOLS = """
 from tests.ledger import open_bank
 """
@@ -29,6 +40,8 @@ def write_project(folder: Path) -> Path:
         "graphs/__init__.py": "",
         "graphs/ledger/__init__.py": "",
         "graphs/ledger/workflow.py": WORKFLOW,
+        "graphs/stubborn/__init__.py": "",
+        "graphs/stubborn/workflow.py": STUBBORN,
         "tools/__init__.py": "",
         "tools/bank.py": TOOLS,
         "policies/ledger.cedar": LOW_RISK,

@@ -11,7 +11,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,7 @@ import httpx
 
 from agent_runtime.clock import SystemClock
 from agent_runtime.identity import create_token
-from agent_runtime.store import Store
+from agent_runtime.store import Session, Store
 from agent_runtime.verdict import Operator
 from tests.api.project import write_project
 from tests.cli.conftest import PROGRAM
@@ -190,6 +190,22 @@ def serving(folder: Path, *words: str, **env: str) -> Iterator[Served]:
         yield server
     finally:
         server.close()
+
+
+def hasten(server: Served, questions: list[dict[str, Any]], seconds: float) -> datetime:
+    """Let the questions end so soon: the shortest deadline that a policy can name is a minute."""
+    soon = datetime.now(UTC) + timedelta(seconds=seconds)
+    store = Store(server.data / "runtime.db", SystemClock())
+
+    def update(session: Session) -> None:
+        for asked in questions:
+            session.approvals.update(asked["id"], deadline=soon)
+
+    try:
+        asyncio.run(store.write("default", update))
+    finally:
+        store.close()
+    return soon
 
 
 def is_problem(answer: httpx.Response, status: int, code: str, *words: str) -> dict[str, Any]:

@@ -59,6 +59,7 @@ ROWS = (
     Row("GET", "/v1/runs/{run_id}/timeline", foreign=404),
     Row("GET", "/v1/runs/{run_id}/envelopes", foreign=404),
     Row("GET", "/v1/runs/{run_id}/evidence", foreign=404),
+    Row("GET", "/v1/runs/{run_id}/journal", foreign=404),
     Row("POST", "/v1/runs/{run_id}/cancel", WHY, wrong="desk", foreign=404, act="cancel"),
     Row("POST", "/v1/runs/{run_id}/resume", WHY, wrong="lena", foreign=404, act="resume"),
     Row("POST", "/v1/runs/{run_id}/settle", {"how": "retry"}, "lena", 404, "settle"),

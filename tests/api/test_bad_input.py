@@ -5,11 +5,14 @@ from __future__ import annotations
 import json
 import socket
 import time
+from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
-from tests.api.served import Served, is_problem
+from tests.api.served import Served, hasten, is_problem
+from tests.triggers.sender import OTHER, SECRET, cloudevent, event
 
 JSON = {"content-type": "application/json"}
 
@@ -166,3 +169,53 @@ def test_waiting_ends_in_time(server: Served) -> None:
     )
     assert (answer.status_code, answer.json()["state"]) == (202, "queued")
     assert time.monotonic() - began < 5
+
+
+def _foreign(server: Served) -> Any:
+    asked = server.question(server.begin("500.00"))
+    return server.as_("root", "other").get(f"/v1/approvals/{asked['id']}")
+
+
+def _late(server: Served) -> Any:
+    asked = server.question(server.begin("500.00"))
+    hasten(server, [asked], -1.0)
+    return server.decide(asked, "lena")
+
+
+def _cron(server: Served) -> Any:
+    body = {"workflow": "ledger", "name": "never", "cron": "61 * * * *"}
+    return server.as_("ada").post("/v1/schedules", json=body)
+
+
+def _signed(server: Served, secret: str) -> Any:
+    """A message, and the same one a second time."""
+    letter = event(cloudevent(id=f"{secret}-1", data={"account": "a1"}), id="x", secret=secret)
+    with server.client(None) as client:
+        for _ in range(2):
+            headers = letter.signed(datetime.now(UTC))
+            answer = client.post("/v1/triggers/ledger", content=letter.body, headers=headers)
+    return answer
+
+
+REFUSED: dict[str, tuple[Callable[[Served], Any], int, str]] = {
+    "another tenant's id": (_foreign, 404, "not_found"),
+    "a deadline in the past": (_late, 409, "already_decided"),
+    "cron nonsense": (_cron, 422, "invalid_input"),
+    "a forged signature": (lambda server: _signed(server, OTHER), 401, "not_authenticated"),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_what_is_wrong_is_refused(server: Served, name: str) -> None:
+    """With its own status; nothing is paid for it."""
+    send, status, code = REFUSED[name]
+    before = server.bank.payouts
+    is_problem(send(server), status, code)
+    assert server.bank.payouts == before
+
+
+def test_a_replayed_message_starts_nothing(server: Served) -> None:
+    """200: it was taken before."""
+    before = len(server.read()["runs"])
+    assert _signed(server, SECRET).status_code == 200
+    assert len(server.read()["runs"]) == before + 1

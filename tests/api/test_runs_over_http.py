@@ -92,3 +92,13 @@ def test_cancelling_ends_it_and_withdraws_its_question(server: Served) -> None:
     answer = server.as_("carl").post(f"/v1/runs/{run['id']}/cancel", json={"reason": "Moot."})
     assert (answer.json()["state"], answer.json()["reason"]) == ("cancelled", "Moot.")
     is_problem(server.decide(asked, "lena"), 409, "already_decided", "withdrawn", "carl")
+
+
+def test_a_list_holds_the_fields_that_were_asked_for(server: Served) -> None:
+    """Of runs and of questions alike; a field that there is not is refused."""
+    run = server.begin("500.00")
+    lena = server.as_("lena")
+    for path, query in (("/v1/runs", {}), ("/v1/approvals", {"run": run["id"]})):
+        page = lena.get(path, params={**query, "fields": ["id", "tenant"], "limit": 1}).json()
+        assert [sorted(item) for item in page["items"]] == [["id", "tenant"]]
+        is_problem(lena.get(path, params={"fields": "nope"}), 422, "invalid_input", "There are: id")

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from agent_runtime.store.runs import RunFilter
 from benchmarks.engine.case import WrongRun
 from benchmarks.engine.governed import RITA, open_governed
 from benchmarks.engine.people import PAGE, look, seed_paused
@@ -163,3 +164,17 @@ def test_what_a_system_does_not_tell_is_no_target() -> None:
 def test_a_missing_folder_is_bad_input(tmp_path: Path) -> None:
     """Exit code 2, as in the other benchmarks."""
     assert main(["--dir", str(tmp_path / "none")]) == 2
+
+
+async def test_runs_of_several_states_are_paged_as_one_list(tmp_path: Path) -> None:
+    """Each state is found by its index; together they stay in order, none twice, none left out."""
+    await make_paused(tmp_path, 4)
+    await make_finished(tmp_path, 3)
+    async with open_governed(tmp_path) as case:
+        runs = case.runtime.store.read(RITA.tenant).runs
+        chosen = RunFilter(states=("completed", "paused", "completed"))
+        first = runs.page(chosen, newest_first=True, after=None, limit=5)
+        rest = runs.page(chosen, newest_first=True, after=first[-1].id, limit=5)
+        assert [run.state for run in first] == ["completed"] * 3 + ["paused"] * 2
+        whole = runs.page(RunFilter(), newest_first=True, after=None, limit=10)
+        assert [*first, *rest] == whole

@@ -172,6 +172,20 @@ async def test_a_killed_courier_leaves_it_to_the_next(telling: Office, receiver:
     assert only(telling, "delivered").tries == 2
 
 
+async def test_a_stopped_courier_hands_back(telling: Office, receiver: Receiver) -> None:
+    """The next one delivers at once, and need not wait for a minute."""
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        await subscribe(telling, receiver, to=f"http://127.0.0.1:{silent.getsockname()[1]}/")
+        await telling.flow()
+        (task,) = telling.runtime.courier.set_out("default")
+        await until(lambda: only(telling, "due").tries == 1)
+        task.cancel()
+        await asyncio.wait([task])
+    await telling.runtime.store.write("default", lambda _: None)  # after what was handed back
+    await deliver(telling)
+    assert only(telling, "due").tries == 2
+
+
 async def test_a_worker_delivers(telling: Office, receiver: Receiver, serve: Serve) -> None:
     """As part of what it does, without a word from anybody."""
     await subscribe(telling, receiver)

@@ -124,6 +124,16 @@ async def test_a_server_of_another_name_gets_nothing(open_telling: Any, tmp_path
     assert only(office, "due").why.startswith("no connection")
 
 
+async def test_a_server_without_tls_gets_nothing(open_telling: Any) -> None:
+    """Unless the settings do without."""
+    post = Post()
+    async with posting(post) as given:
+        office = await open_telling({**given, "smtp_tls": "starttls"})
+        await asked(office)
+        await deliver(office)
+    assert (post.mails, only(office, "due").why) == ([], "no connection (SMTPException)")
+
+
 @pytest.mark.parametrize(
     ("refusal", "state"), [("451 come back later", "due"), ("550 no such user", "dead")]
 )

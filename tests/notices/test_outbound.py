@@ -12,8 +12,9 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
+from agent_runtime.errors import AddressRefused
 from agent_runtime.notice import Outcome
-from agent_runtime.outbound import AddressRefused, Gate, is_public
+from agent_runtime.outbound import Gate, is_public
 from agent_runtime.settings import NoticeSettings
 from agent_runtime.webhook import Webhook
 from tests.notices.receiver import Receiver, certify, receiving

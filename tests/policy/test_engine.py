@@ -372,3 +372,23 @@ def test_facts_without_an_owner_type_check() -> None:
     text = '@id("ping") permit (principal, action == Action::"execute:ping", resource);'
     question = ask(ApproveRefund(order_id="#W1"), tool=ownerless, subject="yusuf")
     assert policy(text, [ownerless]).judge(question).kind == "allow"
+
+
+# --- Asked again
+
+
+def test_the_same_question_has_the_same_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Before the act it is asked as at the gate: Cedar is asked once, the verdict is the same."""
+    rules, calls = policy(UNATTENDED + REQUEST), []
+    authorize = cedarpy.is_authorized
+
+    def counted(*given: Any) -> Any:
+        calls.append(given)
+        return authorize(*given)
+
+    monkeypatch.setattr(cedarpy, "is_authorized", counted)
+    first = rules.judge(ask())
+    asked = len(calls)
+    assert (rules.judge(ask()), len(calls)) == (first, asked)
+    rules.judge(ask(facts=facts_of(amount="50.01")))
+    assert len(calls) > asked

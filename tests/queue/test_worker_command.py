@@ -6,11 +6,13 @@ import json
 import os
 import signal
 import subprocess
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from agent_runtime.cli.commands.worker import ECHO
 from tests.cli.conftest import PROGRAM
 from tests.cli.test_cli_interrupts import SOURCE
 
@@ -62,7 +64,7 @@ def worker(project: Path) -> Iterator[subprocess.Popen[str]]:
     """A worker in the middle of a long look-up."""
     queue_runs(project, project / "begun")
     words = [str(PROGRAM), "worker", "--app", str(project)]
-    env = {**os.environ, "AGENT_RUNTIME_STOP_GRACE": "0.2"}
+    env = {**os.environ, "AGENT_RUNTIME_STOP_GRACE": "2"}
     with subprocess.Popen(words, stdout=subprocess.PIPE, text=True, env=env) as process:
         assert process.stdout is not None
         while "run.claimed" not in process.stdout.readline():
@@ -99,12 +101,21 @@ def test_a_signal_hands_back_and_ends_with_0(
 
 def test_a_second_signal_ends_at_once(project: Path, worker: subprocess.Popen[str]) -> None:
     """Within the grace period already; the run is left behind, to be taken over."""
-    os.kill(worker.pid, signal.SIGSTOP)  # both signals are there before it can act on the first
     worker.send_signal(signal.SIGTERM)
+    time.sleep(ECHO + 0.3)
     worker.send_signal(signal.SIGINT)
-    os.kill(worker.pid, signal.SIGCONT)
     assert worker.wait(20) == 130
     assert states(project) == ["running"]
     words = [str(PROGRAM), "worker", "--once", "--app", str(project)]
     subprocess.run(words, check=True, capture_output=True, timeout=60)
     assert states(project) == ["completed"]
+
+
+def test_a_signals_echo_is_no_second_one(project: Path, worker: subprocess.Popen[str]) -> None:
+    """Some signal a process and then its whole group."""
+    os.kill(worker.pid, signal.SIGSTOP)  # both signals are there before it can act on the first
+    worker.send_signal(signal.SIGTERM)
+    worker.send_signal(signal.SIGINT)
+    os.kill(worker.pid, signal.SIGCONT)
+    worker.communicate(timeout=20)
+    assert (worker.returncode, states(project)) == (0, ["queued"])

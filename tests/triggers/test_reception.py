@@ -4,23 +4,28 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
 import pytest
 
 from agent_runtime.errors import Conflict, InvalidInput, SignatureRefused
+from agent_runtime.settings import Settings
 from agent_runtime.signature import WINDOW
-from tests.office import Office
+from tests.conftest import OpenOffice
+from tests.office import OFFLINE, Office
 from tests.triggers.sender import (
     MAIL,
     OLDER,
     OTHER,
+    SECRET,
     Letter,
     binary,
     cloudevent,
     event,
     send,
+    workflow,
 )
 
 
@@ -87,11 +92,17 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
 
 @pytest.mark.parametrize("name", REFUSED)
 async def test_what_is_not_signed_is_refused(
-    taking: Office, caplog: pytest.LogCaptureFixture, name: str
+    taking: Office,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+    name: str,
 ) -> None:
     """Nothing changes, and the log tells which trigger and why, and nothing of the message."""
     options, why = REFUSED[name]
-    with caplog.at_level(logging.INFO), pytest.raises(SignatureRefused) as refused:
+    # A command that was tested in this process before keeps our lines to itself.
+    monkeypatch.setattr(logging.getLogger("agent_runtime"), "propagate", True)
+    own = caplog.at_level(logging.INFO, logger="agent_runtime")
+    with own, pytest.raises(SignatureRefused) as refused:
         await send(taking, event(**options))
     assert (refused.value.why, runs(taking)) == (why, [])
     (record,) = [r for r in caplog.records if r.getMessage() == "event refused"]
@@ -172,3 +183,15 @@ async def test_a_mapped_event_without_its_id_is_refused(taking: Office) -> None:
     """It could not be told from another."""
     with pytest.raises(InvalidInput, match="/order/id"):
         await send(taking, Letter({"order": {"accounts": ["a1"]}}), to="shop")
+
+
+async def test_a_trigger_starts_runs_of_its_own_tenant(open_office: OpenOffice) -> None:
+    """Signed with that tenant's secret, which another's of the same name is not."""
+    settings = {**OFFLINE, "secrets": {"acme/mail": SECRET, "default/mail": OTHER}}
+    office = await open_office(
+        workflow=workflow(replace(MAIL, tenant="acme")), settings=Settings.model_validate(settings)
+    )
+    run, _ = await send(office, event())
+    assert (run.tenant, runs(office)) == ("acme", [])
+    with pytest.raises(SignatureRefused):
+        await send(office, event(secret=OTHER))

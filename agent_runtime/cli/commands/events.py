@@ -2,45 +2,28 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 
 from agent_runtime.anchor import Audit
 from agent_runtime.cli.explain import event_line
 from agent_runtime.cli.opening import Place
 from agent_runtime.cli.screen import Screen
+from agent_runtime.cli.station import Station
 from agent_runtime.errors import InvalidInput
-from agent_runtime.event import Head
+from agent_runtime.event import Event, Head
 from agent_runtime.runtime import Runtime
 
-POLL = 0.25
-"""Seconds between two looks for new events."""
 
-
-def tail(place: Place, screen: Screen, run_id: str | None, last: int, *, follow: bool) -> None:
+def tail(station: Station, screen: Screen, run_id: str | None, last: int, *, follow: bool) -> None:
     """Print the newest events, and with `follow` what comes."""
     if last < 0:
         raise InvalidInput("--last", last, "is negative")
 
-    async def work(runtime: Runtime) -> None:
-        session = runtime.store.read("default")
-        if run_id is not None:
-            session.runs.get(run_id)
-        head = session.events.head().number
-        after = 0 if run_id else max(0, head - last)
-        found = session.events.find(run_id, after=after)
-        after = found[-1].number if found else head
-        for event in found[max(0, len(found) - last) :]:
-            screen.document(event.model_dump(mode="json"))
-            screen.line(event_line(event, with_run=run_id is None))
-        while follow and not screen.closed:
-            await asyncio.sleep(POLL)
-            for event in runtime.store.read("default").events.find(run_id, after=after):
-                after = event.number
-                screen.document(event.model_dump(mode="json"))
-                screen.line(event_line(event, with_run=run_id is None))
+    def tell(event: Event) -> None:
+        screen.document(event.model_dump(mode="json"))
+        screen.line(event_line(event, with_run=run_id is None))
 
-    place.work(work)
+    station.tail(run_id, last, tell, lambda: follow and not screen.closed)
 
 
 def verify(place: Place, screen: Screen, head: str | None) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from dataclasses import dataclass
 
 from agent_runtime.api.app import make_app, make_site
@@ -10,6 +11,7 @@ from agent_runtime.cli.commands.worker import limits_of, stopped_by_signals
 from agent_runtime.cli.opening import Place
 from agent_runtime.cli.screen import Screen
 from agent_runtime.operators import FILE, provide_operators
+from agent_runtime.presence import present
 from agent_runtime.runtime import Runtime
 from agent_runtime.service import Service
 from agent_runtime.settings import load_serve_settings, load_settings
@@ -50,15 +52,16 @@ def run(place: Place, screen: Screen, bind: Bind, concurrency: int, *, worker: b
         if not bind.dev:
             await site.activation.adopt()
         app = make_app(site, (*bind.hosts, *own.trusted_hosts), local=bind.dev)
-        await serve(
-            app,
-            site.live,
-            service if worker else None,
-            stopped_by_signals(screen),
-            host=bind.host,
-            port=bind.port,
-            bound=lambda port: _announce(screen, bind, port),
-        )
+        with present(place.data, runtime.worker.name) if worker else nullcontext():
+            await serve(
+                app,
+                site.live,
+                service if worker else None,
+                stopped_by_signals(screen),
+                host=bind.host,
+                port=bind.port,
+                bound=lambda port: _announce(screen, bind, port),
+            )
 
     place.work(work, create=True)
     screen.line("The server has ended.")

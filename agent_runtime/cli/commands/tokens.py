@@ -6,8 +6,8 @@ import re
 from datetime import timedelta
 
 from agent_runtime.access import ACTS
-from agent_runtime.cli.commands.runs import checked
 from agent_runtime.cli.opening import Place
+from agent_runtime.cli.reading import checked
 from agent_runtime.cli.screen import Screen
 from agent_runtime.errors import InvalidInput
 from agent_runtime.identity import create_token, revoke_token

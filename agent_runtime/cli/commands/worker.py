@@ -60,18 +60,26 @@ def limits_of(settings: Settings) -> Limits:
     )
 
 
+ECHO = 0.5
+"""Seconds in which a second signal is the first one's echo: whoever signals a process and its
+group, as `timeout` does, sends two at once."""
+
+
 def stopped_by_signals(screen: Screen) -> asyncio.Event:
-    """Set by the first signal; the second ends the process at once: leases and epochs keep the
+    """Set by the first signal; a later one ends the process at once: leases and epochs keep the
     runs safe."""
-    stop = asyncio.Event()
+    loop, stop = asyncio.get_running_loop(), asyncio.Event()
+    first = 0.0
 
     def hear() -> None:
-        if stop.is_set():
+        nonlocal first
+        if not stop.is_set():
+            first = loop.time()
+            stop.set()
+            screen.line("Stopping: what is held is finished or handed back.")
+        elif loop.time() - first > ECHO:
             os._exit(INTERRUPTED)
-        stop.set()
-        screen.line("Stopping: what is held is finished or handed back.")
 
-    loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, hear)
     return stop

@@ -2,45 +2,41 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from agent_runtime.activation import check_app
 from agent_runtime.cli.opening import Place
 from agent_runtime.cli.screen import Screen
-from agent_runtime.drawing import draw_mermaid, draw_text
-from agent_runtime.workflow import Workflow
+from agent_runtime.cli.station import Station
 
 
-def show_list(place: Place, screen: Screen) -> None:
-    """List the project's workflows."""
-    found = place.app().workflows.values()
+def show_list(station: Station, screen: Screen) -> None:
+    """List workflows."""
+    found = station.workflows()
     listed = [(w.name, w.version, [step.name for step in w.steps]) for w in found]
     screen.document([{"name": n, "version": v, "steps": steps} for n, v, steps in listed])
     rows = [(name, version, ", ".join(steps)) for name, version, steps in listed]
-    empty = f"There are no workflows: write {place.folder / 'graphs' / 'NAME' / 'workflow.py'}."
+    empty = "There are no workflows: write graphs/NAME/workflow.py."
     screen.table(("workflow", "version", "steps"), rows, empty=empty)
 
 
-def show(place: Place, screen: Screen, name: str) -> None:
+def show(station: Station, screen: Screen, name: str) -> None:
     """Show one workflow: its drawing, its input, its rules."""
-    app = place.app()
-    workflow = app.workflow(name)
-    policies = sorted({step.policy for step in workflow.steps if step.policy})
-    rules = {policy: list(app.policies[policy].rules) for policy in policies}
-    screen.document({**_declared(workflow), "rules": rules})
-    screen.lines(draw_text(workflow).split("\n"))
-    screen.lines(["", "input"])
-    for field, info in workflow.input.model_fields.items():
-        needed = "" if info.is_required() else ", optional"
-        kind = getattr(info.annotation, "__name__", str(info.annotation))
-        screen.line(f"  {field}: {kind}{needed}")
-    for policy, ids in rules.items():
+    found = station.workflow(name)
+    screen.document(found.model_dump(mode="json", exclude={"fields", "subject"}))
+    screen.lines(station.drawing(name, "text").split("\n"))
+    screen.lines(["", "input", *(f"  {field}: {kind}" for field, kind in found.fields.items())])
+    for policy, ids in found.rules.items():
         screen.lines(["", f"rules of {policy}.cedar and the runtime's own", *_indent(ids)])
 
 
-def draw(place: Place, screen: Screen, name: str, *, mermaid: bool) -> None:
+def draw(station: Station, screen: Screen, name: str, *, mermaid: bool) -> None:
     """Draw one workflow."""
-    workflow = place.app().workflow(name)
-    screen.document({"name": name, "text": draw_text(workflow), "mermaid": draw_mermaid(workflow)})
-    screen.lines((draw_mermaid(workflow) if mermaid else draw_text(workflow)).split("\n"))
+    if screen.as_json:
+        forms = {"text": station.drawing(name, "text"), "mermaid": station.drawing(name, "mermaid")}
+        screen.document({"name": name, **forms})
+        return
+    screen.lines(station.drawing(name, "mermaid" if mermaid else "text").split("\n"))
 
 
 def check(place: Place, screen: Screen) -> int:
@@ -66,23 +62,9 @@ def check(place: Place, screen: Screen) -> int:
     return 5 if report.problems else 0
 
 
-def _declared(workflow: Workflow) -> dict[str, object]:
-    steps = [
-        {
-            "name": step.name,
-            "policy": step.policy,
-            "scopes": {node: sorted(held) for node, held in step.scopes.items()},
-            "contract": step.contract,
-        }
-        for step in workflow.steps
-    ]
-    schema = workflow.input.model_json_schema()
-    return {"name": workflow.name, "version": workflow.version, "input": schema, "steps": steps}
-
-
 def _count(number: int, word: str) -> str:
     return f"{number} {word}{'' if number == 1 else 's'}"
 
 
-def _indent(lines: list[str]) -> list[str]:
+def _indent(lines: Sequence[str]) -> list[str]:
     return [f"  {line}" for line in lines]

@@ -1,0 +1,127 @@
+"""The command line with --url: the same words, the same answers, the same exit codes."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.client.conftest import Both
+
+READING = (
+    "runs list",
+    "runs list --json",
+    "runs list --state paused",
+    "runs show RUN",
+    "runs show RUN --json",
+    "approvals list",
+    "approvals list --json --sort amount --descending",
+    "approvals list --all --min 100 --limit 1",
+    "approvals list --rule nothing",
+    "approvals list --counts",
+    "approvals show APPROVAL",
+    "approvals show APPROVAL --json",
+    "events tail --last 7",
+    "events tail --run RUN --last 3 --json",
+    "workflows list",
+    "workflows show refund",
+    "workflows show refund --json",
+    "workflows draw refund --mermaid",
+    "schedules list",
+    "schedules next",
+    "runs show run-nope",
+    "runs list --state asleep",
+    "approvals show apr-nope",
+    "approvals list --min much",
+    "approvals list --after apr-nope",
+    "workflows draw nope",
+    "schedules next nope:nope",
+)
+
+
+@pytest.mark.parametrize("line", READING)
+def test_the_same_is_said_here_and_there(both: Both, line: str) -> None:
+    """Output, errors and exit code, for people and for programs."""
+    asked = both.here("approvals", "list", "--all", "--json").json[0]
+    named = line.replace("RUN", asked["run_id"]).replace("APPROVAL", asked["id"]).split()
+    person = ("--as", "lena") if named[0] == "approvals" else ()
+    here, there = both.here(*named, *person), both.there(*named)
+    if here.code == 0:
+        assert there == here
+    else:
+        assert (there.code, there.err.split("\n")[0]) == (here.code, here.err.split("\n")[0])
+
+
+@pytest.fixture
+def request_file(tmp_path: Path) -> str:
+    given = {"customer": "mia_hart", "order_id": "order-8821", "received_on": "2026-04-02"}
+    path = tmp_path / "input.json"
+    path.write_text(json.dumps({**given, "message": "Refund, please."}))
+    return str(path)
+
+
+@pytest.fixture
+def begin(both: Both, request_file: str) -> Callable[[], str]:
+    """Starts a run there; returns the id of the question that it asks."""
+
+    def start() -> str:
+        said = both.there("run", "refund", "--input", request_file, "--json", who="desk")
+        assert (said.code, said.json["state"]) == (0, "paused"), said
+        rows = both.there("approvals", "list", "--json", "--descending").json
+        return next(str(row["id"]) for row in rows if row["run_id"] == said.json["id"])
+
+    return start
+
+
+def test_a_run_is_decided_from_afar(both: Both, begin: Callable[[], str]) -> None:
+    """Claimed, held, undone, commented, approved; the run's events are told as it goes on."""
+    asked = begin()
+    assert "claimed   by lena until" in both.there("approvals", "claim", asked).out
+    held = both.there("approvals", "decide", asked, "approve", "--hold", "600")
+    assert f"approval {asked} is held by lena" in held.out
+    assert f"approval {asked} is open" in both.there("approvals", "undo", asked).out
+    assert "is stored" in both.there("approvals", "comment", asked, "Parcel seen.").out
+    assert "“Parcel seen.” — lena" in both.there("approvals", "show", asked).out
+    done = both.there("approvals", "decide", asked, "approve")
+    assert "action    done" in done.out
+    assert " is completed" in done.out.splitlines()[-1]
+    again = both.there("approvals", "decide", asked, "reject", "--reason", "Late.")
+    again.fails(4, "already, by lena", "→ See it with")
+
+
+def test_a_run_is_cancelled_from_afar(both: Both) -> None:
+    """Its state forbids it a second time, with the exit code for that."""
+    run = both.there("approvals", "show", both.asked("49.00"), "--json").json["run_id"]
+    assert "is cancelled" in both.there("runs", "cancel", run, "--reason", "Moot.").out
+    both.there("runs", "cancel", run, "--reason", "Again.").fails(4, "cancelled already")
+
+
+def test_rights_are_the_tokens(both: Both) -> None:
+    """A starter starts, and decides nothing: exit code 3, with the rule."""
+    said = both.there("approvals", "decide", both.asked("1250.00"), "approve", who="desk")
+    said.fails(3, "desk may not")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("AGENT_RUNTIME_TOKEN", "art_nobody")
+        both.say("runs", "list", "--url", both.shop.url).fails(3, "token")
+
+
+def test_what_only_one_of_them_knows_is_refused(both: Both, request_file: str) -> None:
+    """Who one is, and where the data is, is said once."""
+    both.there("runs", "list", "--data", str(both.shop.data)).fails(6, "both named")
+    both.there("approvals", "claim", "apr-1", "--as", "lena").fails(2, "--as", "token")
+    both.there("run", "refund", "--input", request_file, "--trigger", "mail").fails(2, "--trigger")
+    both.there("runs", "resume").fails(2, "RUN")
+    both.here("approvals", "claim", "apr-1").fails(2, "--as: is missing", "Say who")
+
+
+def test_a_server_that_is_not_there(both: Both) -> None:
+    """One line, exit code 6; a token is never sent to a stranger in clear."""
+    both.say("runs", "list", "--url", "http://127.0.0.1:9").fails(6, "does not answer")
+    both.say("runs", "list", "--url", "nonsense").fails(6, "no address")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("AGENT_RUNTIME_TOKEN", "art_secret")
+        said = both.say("runs", "list", "--url", "http://desk.example")
+    said.fails(6, "in clear", "https")
+    assert "art_secret" not in said.out + said.err
