@@ -105,8 +105,12 @@ async def test_what_is_not_signed_is_refused(
     with own, pytest.raises(SignatureRefused) as refused:
         await send(taking, event(**options))
     assert (refused.value.why, runs(taking)) == (why, [])
-    (record,) = [r for r in caplog.records if r.getMessage() == "event refused"]
-    assert vars(record)["fields"] == {"trigger": "mail", "why": why}
+    told = [vars(r)["fields"] for r in caplog.records if r.getMessage() == "event refused"]
+    # Other tests of this process may have left a handler that hears it too.
+    assert (told[0], [line for line in told if line != told[0]]) == (
+        {"trigger": "mail", "why": why},
+        [],
+    )
 
 
 @pytest.mark.parametrize("minutes", [-6, 6])
