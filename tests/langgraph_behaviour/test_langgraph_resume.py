@@ -47,7 +47,8 @@ async def test_resuming_an_answered_checkpoint_repeats_the_first_answer(bench: B
 
 
 async def test_two_answers_at_the_same_time_both_act(bench: Bench) -> None:
-    """Nothing locks a thread: over two connections yes and no are both carried out."""
+    """Nothing locks a thread: over two connections two answers are carried out. Which ones, is a
+    matter of luck: one may read what the other has stored already."""
     both_in = asyncio.Barrier(2)
 
     async def act(state: Values) -> Values:
@@ -60,7 +61,7 @@ async def test_two_answers_at_the_same_time_both_act(bench: Bench) -> None:
         yes = one.ainvoke(Command(resume="yes"), bench.thread)
         no = other.ainvoke(Command(resume="no"), bench.thread)
         await asyncio.wait_for(asyncio.gather(yes, no), 10)
-    assert sorted(bench.acts) == ["no", "yes"]
+    assert len(bench.acts) == 2
 
 
 async def test_a_consumed_answer_also_answers_a_later_interrupt(bench: Bench) -> None:
