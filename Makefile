@@ -5,11 +5,13 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 TESTS ?= tests
 RETAIL ?= ../shared/data/tau2-retail
+INJECTION ?= ../shared/data/agentdojo
 SOAK ?= tests/rules tests/store tests/checkpoint tests/queue
 ROUNDS ?= 5
 SEED ?= 7
+SHOTS ?= screenshots
 
-.PHONY: demo test cover check format bench serve soak clean lock
+.PHONY: demo test cover check format bench serve redteam screenshots soak clean lock
 .DEFAULT_GOAL := demo
 
 $(READY): requirements.lock pyproject.toml
@@ -36,17 +38,29 @@ bench: $(READY) ## speed beside the stock saver and over HTTP, then the real tas
 	@$(BIN)/python -m benchmarks.engine
 	@$(BIN)/python -m benchmarks.api
 	@$(BIN)/python -m benchmarks.scale
+	@$(BIN)/python -m benchmarks.retrieval
+	@$(BIN)/python -m benchmarks.console
+	@$(BIN)/python -m benchmarks.models
+	@$(BIN)/python -m benchmarks.telemetry
 	@test -d $(RETAIL) || { echo "No benchmark data in $(RETAIL); name its folder: make bench RETAIL=DIR"; exit 2; }
 	@$(BIN)/python -m benchmarks.retail --data $(RETAIL) --tasks $(RETAIL)/tasks_train.json
 	@$(BIN)/python -m benchmarks.retail --data $(RETAIL) --tasks $(RETAIL)/tasks_train.json --approver deny
 	@$(BIN)/python -m benchmarks.retail --data $(RETAIL) --tasks $(RETAIL)/tasks_train.json --adversarial $(RETAIL)/proposals_adversarial.json
+	@for suite in $(INJECTION)/*.json; do $(BIN)/python -m benchmarks.injection --suite $$suite || exit 1; done
 
 cover: $(READY) ## all tests, with the lines and branches that they reach
 	@$(BIN)/pytest -n auto --cov --cov-report=term $(TESTS)
 
-serve: $(READY) ## the HTTP API on the demo's data, without tokens, on this machine only
+serve: $(READY) ## the console and the HTTP API on the demo's data, without tokens, on this machine only
 	@test -f data/runtime.db || $(BIN)/agent-runtime demo
 	@$(BIN)/agent-runtime serve --dev
+
+screenshots: $(READY) ## every screen of the console, light and dark, wide and narrow (needs Chromium)
+	@$(BIN)/python -m tests.console.screens $(SHOTS)
+
+redteam: $(READY) ## bad proposals and stolen rights, tried on a copy of the demo's runs
+	@test -f data/runtime.db || $(BIN)/agent-runtime demo
+	@$(BIN)/agent-runtime redteam
 
 soak: $(READY) ## kills, races and stopped workers at length, then the tests about them again and again
 	@$(BIN)/python -m benchmarks.crash --long --seed $(SEED)

@@ -23,27 +23,39 @@ if TYPE_CHECKING:
     from agent_runtime.brief import Brief, LookUp
     from agent_runtime.envelope import Envelope
     from agent_runtime.errors import ToolRefused, ToolUnavailable
-    from agent_runtime.evidence import Evidence, Passage
+    from agent_runtime.evidence import Claim, Evidence, Passage
+    from agent_runtime.knowledge.search import search_knowledge
+    from agent_runtime.quality import Alert, Grader, LabelKind, OutcomeKind, Quality, Seen
+    from agent_runtime.redact import Minimise
     from agent_runtime.schedule import Schedule
     from agent_runtime.step import Context, Reasoning, Step
     from agent_runtime.tool import Probe, ToolCall, adopt, resource, tool
     from agent_runtime.trigger import EventTrigger
-    from agent_runtime.workflow import SETTLED, Edge, Workflow
+    from agent_runtime.workflow import SETTLED, Edge, Migration, Workflow
 
 __all__ = [
     "SETTLED",
+    "Alert",
     "Brief",
+    "Claim",
     "Context",
     "Edge",
     "Envelope",
     "EventTrigger",
     "Evidence",
+    "Grader",
+    "LabelKind",
     "LookUp",
+    "Migration",
+    "Minimise",
+    "OutcomeKind",
     "Passage",
     "Probe",
     "ProposedAction",
+    "Quality",
     "Reasoning",
     "Schedule",
+    "Seen",
     "Step",
     "ToolCall",
     "ToolRefused",
@@ -51,18 +63,28 @@ __all__ = [
     "Workflow",
     "adopt",
     "resource",
+    "search_knowledge",
     "tool",
 ]
 
 _HOMES = {
     "ProposedAction": "action",
+    "Alert": "quality",
+    "Grader": "quality",
+    "LabelKind": "quality",
+    "OutcomeKind": "quality",
+    "Quality": "quality",
+    "Seen": "quality",
     "Brief": "brief",
     "LookUp": "brief",
     "Envelope": "envelope",
     "ToolRefused": "errors",
     "ToolUnavailable": "errors",
+    "Claim": "evidence",
     "Evidence": "evidence",
     "Passage": "evidence",
+    "search_knowledge": "knowledge.search",
+    "Minimise": "redact",
     "Schedule": "schedule",
     "Context": "step",
     "Reasoning": "step",
@@ -75,6 +97,7 @@ _HOMES = {
     "EventTrigger": "trigger",
     "SETTLED": "workflow",
     "Edge": "workflow",
+    "Migration": "workflow",
     "Workflow": "workflow",
 }
 

@@ -23,6 +23,7 @@ from agent_runtime.policy.rule import Rule, read_rules
 from agent_runtime.run import Run
 from agent_runtime.store import Store
 from agent_runtime.telemetry import log
+from agent_runtime.tenant import HOME
 from agent_runtime.token import Token
 from agent_runtime.verdict import Operator, Ruling
 
@@ -63,6 +64,7 @@ _KINDS: dict[str, dict[str, Any]] = {
     "PolicySet": {"proposed_by": {**_STRING, "required": False}},
     "Token": {"operator": _STRING},
     "Tenant": {},
+    "Installation": {},
 }
 """The kinds of resource, each with its attributes beside `tenant`."""
 
@@ -71,13 +73,13 @@ _ON: dict[Act, tuple[str, ...]] = {
     "read": tuple(_KINDS),
     "claim": ("Approval",),
     "decide": ("Approval",),
-    "comment": ("Approval",),
+    "comment": ("Approval", "Run"),
     "cancel": ("Run",),
     "resume": ("Run",),
     "settle": ("Run",),
     "propose": ("PolicySet",),
     "activate": ("PolicySet",),
-    "administer": ("Token", "Tenant"),
+    "administer": ("Token", "Tenant", "Installation"),
 }
 
 
@@ -150,6 +152,11 @@ def a_token(token: Token) -> Thing:
 def a_tenant(name: str) -> Thing:
     """All of one tenant: its lists, its history, its figures."""
     return Thing("Tenant", name, name)
+
+
+def the_installation() -> Thing:
+    """What all tenants share: its administrators are the home tenant's."""
+    return Thing("Installation", "installation", HOME)
 
 
 @dataclass(frozen=True)

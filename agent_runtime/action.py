@@ -51,20 +51,27 @@ def canonical(value: Any) -> bytes:
 
 
 def _canonical(value: Any) -> str:
-    match value:
-        case str():
-            return encode_basestring(value)
-        case dict() if all(type(name) is str for name in value):
-            # UTF-16 and code points order ASCII alike.
-            plain = all(map(str.isascii, value))
-            names = sorted(value, key=None if plain else _utf16)
-            pairs = [f"{encode_basestring(name)}:{_canonical(value[name])}" for name in names]
-            return "{" + ",".join(pairs) + "}"
-        case list() | tuple():
-            return "[" + ",".join(map(_canonical, value)) + "]"
-        case _:
-            # Numbers need care, and what has no canonical form its error.
-            return rfc8785.dumps(value).decode()
+    # By exact types, those first that there are most of: this is done for every part of every
+    # event. What is none of them is left to the library: numbers that need care, and errors.
+    kind = type(value)
+    if kind is str:
+        return encode_basestring(value)
+    if kind is dict and all(type(name) is str for name in value):
+        # UTF-16 and code points order ASCII alike.
+        names = sorted(value) if "".join(value).isascii() else sorted(value, key=_utf16)
+        pairs = [f"{encode_basestring(name)}:{_canonical(value[name])}" for name in names]
+        return "{" + ",".join(pairs) + "}"
+    if kind is list or kind is tuple:
+        return "[" + ",".join([_canonical(part) for part in value]) + "]"
+    if kind is int and -_SAFE <= value <= _SAFE:
+        return str(value)
+    if value is None or kind is bool:
+        return _WORDS[value]
+    return rfc8785.dumps(value).decode()
+
+
+_SAFE = 2**53 - 1
+_WORDS = {None: "null", True: "true", False: "false"}
 
 
 def _utf16(name: str) -> bytes:

@@ -13,18 +13,23 @@ from typing import cast
 
 from agent_runtime.access import load_access
 from agent_runtime.app import App, proposals, write_tools
-from agent_runtime.errors import Conflict, NotFound, PolicyError
+from agent_runtime.errors import Conflict, InvalidInput, NotFound, PolicyError
 from agent_runtime.policy import PolicySet, Report, check_policies
-from agent_runtime.policy.change import PolicyChange, compare
-from agent_runtime.policy.table import judge_table, read_table
-from agent_runtime.queue.sqlite import SqliteQueue
+from agent_runtime.policy.change import PolicyChange, Tried, compare
+from agent_runtime.policy.table import Case, judge_table, read_table
+from agent_runtime.queue.files import FilesQueue
+from agent_runtime.replay.change import Change, with_policies
+from agent_runtime.replay.rehearsal import Rehearsal
+from agent_runtime.replay.rehearse import Stretch, rehearse
 from agent_runtime.run import new_id
 from agent_runtime.runtime import Runtime
+from agent_runtime.settings import ModelSettings
 from agent_runtime.store import Session
+from agent_runtime.tenant import HOME
 from agent_runtime.tool import Tool
 
-HOME = "default"
-"""The tenant whose policy owners change the installation's policies, which hold for all."""
+RECENT = 300
+"""Decisions that a proposed change is rehearsed on at once."""
 
 DEPLOYED = "deployment"
 """Who put the files in force that a server found at its very first start."""
@@ -47,6 +52,7 @@ class Activation:
 
     def __init__(self, runtime: Runtime) -> None:
         self._runtime = runtime
+        self._followed: tuple[str, ...] = ()
 
     async def adopt(self) -> None:
         """Let the stored policies decide; those of the files are stored where there are none."""
@@ -71,6 +77,18 @@ class Activation:
             if change.name in self._runtime.app.policies:
                 self._install(change.name, self._load(change.name, change.text))
 
+    async def follow(self) -> None:
+        """Let what another process has put in force decide here too, also of open questions."""
+        active = self._session().policies.active()
+        if active == self._followed:
+            return
+        self._followed = active
+        before = {name: policy.digest for name, policy in self._runtime.app.policies.items()}
+        self.restore()
+        after = {name: policy.digest for name, policy in self._runtime.app.policies.items()}
+        if after != before:
+            await self._review()
+
     async def propose(
         self, name: str, by: str, reason: str, text: str | None = None
     ) -> PolicyChange:
@@ -80,18 +98,23 @@ class Activation:
         """
         self.in_force(name)
         draft = self._draft(name, self._file(name) if text is None else text, by, reason)
-        return await self._store(draft, "policy.proposed", by)
+        tried = await self._try(draft)
+        return await self._store(
+            draft.model_copy(update={"rehearsal": tried}), "policy.proposed", by
+        )
 
-    async def activate(self, change_id: str, by: str) -> PolicyChange:
+    async def activate(self, change_id: str, by: str, rehearsal: str | None = None) -> PolicyChange:
         """Put a proposed change in force, at once and for questions that are open too.
 
-        Raises NotFound, and Conflict when another change came first or its table fails.
+        `rehearsal`: the digest of its rehearsal, as seen. Raises NotFound, and Conflict when
+        another change came first, its table fails or its rehearsal was another one.
         """
         loaded = self._session().policies.get(change_id)
         fresh = self._load(loaded.name, loaded.text)
 
         def activate(session: Session) -> PolicyChange:
             change = session.policies.get(change_id)
+            _require_seen(change, rehearsal)
             _require_current(change, session.policies.find("active", name=change.name))
             for other in session.policies.find(name=change.name):
                 if other.state == "active":
@@ -99,7 +122,9 @@ class Activation:
                 elif other.state == "proposed" and other.id != change.id:
                     session.policies.update(other.id, state="withdrawn")
             body = {"change": change.id, "policy": change.name, "digest": change.digest}
-            session.events.append("policy.activated", None, **body, by=by)
+            session.events.append(
+                "policy.activated", None, **body, by=by, rehearsal=rehearsal or ""
+            )
             now = {"activated_by": by, "activated_at": session.now}
             return session.policies.update(change.id, state="active", **now)
 
@@ -122,6 +147,11 @@ class Activation:
         held = proposals(workflows).get(name, set())
         return [tool for tool in write_tools(workflows) if tool.name in held]
 
+    def cases(self, name: str) -> tuple[Case, ...]:
+        """The project's decision table of a policy; empty where it has none."""
+        path = self._folder() / f"{name}.tests.yaml"
+        return read_table(path.read_text(encoding="utf-8")) if path.is_file() else ()
+
     def _draft(self, name: str, text: str, by: str, reason: str) -> PolicyChange:
         fresh, before = self._load(name, text), self.in_force(name)
         cases, failures = self._rehearse(name, fresh)
@@ -141,12 +171,34 @@ class Activation:
             proposed_at=self._runtime.clock.now(),
         )
 
+    async def rehearse(self, change: PolicyChange) -> Rehearsal:
+        """What the change would make of the newest decisions, by policy alone: graphs that go on
+        otherwise are for the command line, which may take its time.
+
+        Raises InvalidInput where nothing was decided yet, Conflict where it was not by policies
+        that are kept.
+        """
+        app = self._runtime.app
+        what = Change(change.id, with_policies(app, {change.name: change.text}), follow=False)
+        return await rehearse(self._session(), app, what, Stretch(limit=RECENT), ModelSettings())
+
+    async def _try(self, draft: PolicyChange) -> Tried | None:
+        """The same in short, to be stored; None where there is nothing to be told."""
+        try:
+            found = await self.rehearse(draft)
+        except (InvalidInput, Conflict):
+            return None
+        return Tried(
+            digest=found.digest,
+            decisions=found.decisions,
+            changed=len(found.changes),
+            alarms=len(found.alarms),
+            unknown=len(found.unknown),
+        )
+
     def _rehearse(self, name: str, fresh: PolicySet) -> tuple[int, tuple[str, ...]]:
         """How many cases the project's decision table has, and which the policy fails."""
-        path = self._folder() / f"{name}.tests.yaml"
-        if not path.is_file():
-            return 0, ()
-        cases = read_table(path.read_text(encoding="utf-8"))
+        cases = self.cases(name)
         return len(cases), judge_table(fresh, self.tools(name), cases).failures
 
     async def _store(self, change: PolicyChange, kind: str, by: str) -> PolicyChange:
@@ -171,7 +223,7 @@ class Activation:
     async def _review(self) -> None:
         """Hold open questions of every tenant against what is in force now."""
         runtime = self._runtime
-        for tenant in SqliteQueue(runtime.store, runtime.worker.lease).asking():
+        for tenant in FilesQueue(runtime.store, runtime.worker.lease).asking():
             await runtime.pending.review(tenant)
 
     def _file(self, name: str) -> str:
@@ -185,6 +237,15 @@ class Activation:
 
     def _session(self) -> Session:
         return self._runtime.store.read(HOME)
+
+
+def _require_seen(change: PolicyChange, rehearsal: str | None) -> None:
+    """Raise Conflict unless whoever approves has seen what the change would have done."""
+    if change.rehearsal is not None and rehearsal != change.rehearsal.digest:
+        raise Conflict(
+            f"The change {change.id} was rehearsed, and this approval names no such rehearsal.",
+            remedy=f"Look at its rehearsal, and name it: {change.rehearsal.digest}",
+        )
 
 
 def _require_current(change: PolicyChange, active: list[PolicyChange]) -> None:

@@ -11,7 +11,6 @@ import hashlib
 import logging
 import os
 import threading
-import urllib.request
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -19,12 +18,14 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import httpx
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from agent_runtime.clock import Clock, to_text
 from agent_runtime.errors import SettingsError
 from agent_runtime.event import GENESIS, Event, Head, Verification
 from agent_runtime.store.events import Events
+from agent_runtime.tenant import Tenant
 
 FILE = "anchors.jsonl"
 INTERVAL = 0.25
@@ -225,7 +226,7 @@ class Anchor:
             lines = [*_read_lines(self.unsent), *lines]
             _post(self.webhook, lines)
             self.unsent.unlink(missing_ok=True)
-        except (OSError, ValueError) as error:  # URLError is an OSError
+        except (OSError, httpx.HTTPError, ValueError) as error:
             self._warn("webhook", error)
             self._keep_unsent(lines)
 
@@ -276,6 +277,38 @@ def audit(events: Events, tenant: str, file: AnchorFile, now: datetime) -> Audit
         gap="" if found.problem else _overdue(events, reached, found.events, now),
         notes=(*notes, *_holes(own)),
     )
+
+
+def verify_erased(tenant: Tenant, head: Head | None) -> Verification:
+    """What is left to say of a chain that was erased: whether it ended where it is said to."""
+    number, last = tenant.head_number or 0, tenant.head_hash or GENESIS
+    problem = ""
+    if head is not None and head.number > number:
+        problem = f"it was erased at event {number}, and event {head.number} was exported"
+    elif head is not None and head.number == number and head.hash != last:
+        problem = f"event {number} was exported with another hash than what was erased"
+    return Verification(
+        tenant=tenant.name,
+        events=number,
+        head=last,
+        anchored=head is not None and head.number == number,
+        problem=problem,
+        erased=f"on {tenant.erased_at:%Y-%m-%d %H:%M} UTC by {tenant.erased_by}",
+    )
+
+
+def audit_erased(tenant: Tenant, file: AnchorFile) -> Audit:
+    """The same against the anchor's latest head."""
+    lines, fault = file.read()
+    own, notes = _since_restore([line for line in lines if line.tenant == tenant.name])
+    latest = max(own, key=lambda line: line.number, default=None)
+    head = None
+    if latest is not None:
+        head = Head(tenant=tenant.name, number=latest.number, hash=latest.hash)
+    found = verify_erased(tenant, head)
+    if fault:
+        found = found.model_copy(update={"problem": f"in the anchor {file.path}, {fault}"})
+    return Audit(**found.model_dump(), anchor=str(file.path), notes=tuple(notes))
 
 
 def _since_restore(lines: list[AnchorLine]) -> tuple[list[AnchorLine], list[str]]:
@@ -338,11 +371,14 @@ def _read_lines(path: Path) -> list[str]:
 
 
 def _post(url: str, lines: Sequence[str]) -> None:
-    request = urllib.request.Request(  # noqa: S310 — the scheme was checked when it was opened
+    # Where it goes is what the settings say: not where an answer or a proxy would send it.
+    answer = httpx.post(
         url,
-        data="".join(f"{line}\n" for line in lines).encode(),
+        content="".join(f"{line}\n" for line in lines),
         headers={"Content-Type": "application/x-ndjson"},
-        method="POST",
+        timeout=WEBHOOK_TIMEOUT,
+        follow_redirects=False,
+        trust_env=False,
     )
-    with urllib.request.urlopen(request, timeout=WEBHOOK_TIMEOUT):  # noqa: S310 — as above
-        pass
+    if not answer.is_success:
+        raise httpx.HTTPError(f"status {answer.status_code}")

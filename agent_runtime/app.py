@@ -14,9 +14,11 @@ from types import ModuleType
 
 from agent_runtime.access import Access, load_access
 from agent_runtime.errors import AgentRuntimeError, NotFound, SettingsError, WorkflowError
+from agent_runtime.models.template import check_prompts
 from agent_runtime.policy import PolicySet, load_policy
 from agent_runtime.tool import Resource, Tool
 from agent_runtime.trigger import EventTrigger
+from agent_runtime.version import PinnedPolicy, Version, pin
 from agent_runtime.workflow import Workflow
 
 
@@ -30,6 +32,9 @@ class App:
     prompts: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     resources: tuple[Resource, ...] = ()
     access: Access = field(default_factory=Access.load)
+    _pinned: dict[str, tuple[list[str], Version]] = field(
+        default_factory=dict, repr=False, compare=False
+    )
 
     @cached_property
     def triggers(self) -> Mapping[str, tuple[EventTrigger, Workflow]]:
@@ -44,6 +49,19 @@ class App:
             known = ", ".join(sorted(self.workflows)) or "none"
             raise NotFound("workflow", name, remedy=f"This app has: {known}.")
         return self.workflows[name]
+
+    def version(self, name: str) -> Version:
+        """What a workflow is now: another one once a policy of it was changed; raises NotFound."""
+        in_force = [policy.digest for policy in self.policies.values()]
+        known = self._pinned.get(name)
+        if known is None or known[0] != in_force:
+            pinned = {
+                policy: PinnedPolicy(digest=rules.digest, texts=dict(rules.texts))
+                for policy, rules in self.policies.items()
+            }
+            fresh = pin(self.workflow(name), self.prompts.get(name, {}), pinned)
+            known = self._pinned[name] = (in_force, fresh)
+        return known[1]
 
 
 def load_app(folder: Path, *, lenient: bool = False) -> App:
@@ -75,7 +93,7 @@ def load_app(folder: Path, *, lenient: bool = False) -> App:
     }
     access = Access.load() if lenient else load_access(folder / "policies")
     app = App(folder, workflows, policies, prompts, _resources(folder), access)
-    for workflow in workflows.values():
+    for workflow in () if lenient else workflows.values():
         _check_prompts(workflow, prompts[workflow.name])
     return app
 
@@ -166,6 +184,12 @@ def _check_prompts(workflow: Workflow, prompts: Mapping[str, str]) -> None:
                 f"Step {step.name!r}: there is no prompt {name!r}.",
                 remedy=f"Write graphs/{workflow.name}/prompts/{name}.md.",
             )
+    problems = check_prompts(prompts, workflow.input.model_fields)
+    if problems:
+        raise WorkflowError(
+            "\n  ".join([f"The prompts of {workflow.name!r} cannot be used:", *problems]),
+            remedy="See: agent-runtime prompts check",
+        )
 
 
 def _resources(folder: Path) -> tuple[Resource, ...]:

@@ -37,7 +37,14 @@ forbids it now."""
 
 DecisionKind = Literal["approve", "edit", "reject", "respond"]
 
-RejectCode = Literal[
+RejectCode = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,39}$")]
+"""Why a person says no, for counting; their own words stand in the reason. Which there are, the
+workflow says."""
+
+OTHER = "other"
+"""Of every workflow's codes: what a no without a code counts as."""
+
+REJECT_CODES: tuple[RejectCode, ...] = (
     "wrong_amount",
     "wrong_target",
     "wrong_facts",
@@ -45,9 +52,9 @@ RejectCode = Literal[
     "duplicate",
     "against_policy",
     "suspected_fraud",
-    "other",
-]
-"""Why a person says no, for counting; their own words stand in the reason."""
+    OTHER,
+)
+"""Those of a workflow that names none of its own."""
 
 MAX_HOLD = 3_600.0
 """Seconds that an answer may be held back at most: it keeps everybody else from the question."""

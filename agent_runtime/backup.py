@@ -13,13 +13,15 @@ from agent_runtime.anchor import AnchorFile, Span
 from agent_runtime.app import App
 from agent_runtime.cipher import CLEAR, Cipher
 from agent_runtime.clock import to_text
-from agent_runtime.errors import InvalidInput, StoreError
+from agent_runtime.errors import InvalidInput, NotFound, StoreError
 from agent_runtime.event import Head, Verification
 from agent_runtime.runtime import DATABASE
 from agent_runtime.store import Session, replacement, upkeep
 from agent_runtime.store.database import prepare
 from agent_runtime.store.draft import drafted
+from agent_runtime.store.tenants import owner_of, registered
 from agent_runtime.store.upkeep import Progress
+from agent_runtime.tenant import file_of
 
 REPEATABLE = frozenset({"safe_retry", "idempotency_key"})
 """Recoveries under which a call that a lost history holds may be made again."""
@@ -72,13 +74,14 @@ def make_backup(
     force: bool,
     progress: Progress | None = None,
     cipher: Cipher = CLEAR,
+    tenant: str | None = None,
 ) -> Backup:
-    """Copy the data file while it is in use; all that was committed before is in the copy, and
-    what was sealed stays so: the cipher is for verifying it.
+    """Copy the data file, or a tenant's own, while it is in use; all that was committed before is
+    in the copy, and what was sealed stays so: the cipher is for verifying it.
 
     Raises InvalidInput when the target is there, StoreError when the copy does not verify.
     """
-    source = data / DATABASE
+    source = find_file(data, tenant, cipher)
     if not source.is_file():
         raise StoreError(f"There is no data in {data}.", remedy="Name the folder with --data.")
     if target.exists() and (not force or not target.is_file() or target.samefile(source)):
@@ -94,6 +97,36 @@ def make_backup(
     return Backup(
         file=str(target), bytes=target.stat().st_size, sha256=_digest(target), chains=chains
     )
+
+
+def find_file(data: Path, tenant: str | None, cipher: Cipher = CLEAR) -> Path:
+    """The main file, or that of a tenant; raises NotFound where a tenant has none of its own,
+    TenantErased."""
+    if tenant is None:
+        return data / DATABASE
+    with upkeep.reading(data / DATABASE, cipher) as connection:
+        found = registered(connection).get(tenant)
+    if found is None or found.region is None:
+        raise NotFound("file of tenant", tenant, remedy="Its data is in the main file.")
+    if found.state != "active":
+        raise found.gone
+    return file_of(data, found.region, tenant)
+
+
+def others(data: Path, cipher: Cipher = CLEAR) -> list[str]:
+    """The tenants whose own files a copy of the main one does not hold."""
+    with upkeep.reading(data / DATABASE, cipher) as connection:
+        found = registered(connection).values()
+        return [t.name for t in found if t.region is not None and t.state == "active"]
+
+
+def _require_of(source: Path, tenant: str | None, cipher: Cipher) -> None:
+    """Raises InvalidInput for a copy of another file: one tenant's rows would be everybody's."""
+    with upkeep.reading(source, cipher) as connection:
+        owner = owner_of(connection)
+    if owner != tenant:
+        whose = "the main file" if owner is None else f"the tenant {owner!r}"
+        raise InvalidInput("FILE", source.name, f"is a backup of {whose}", remedy="Check --tenant.")
 
 
 def verify_file(
@@ -130,21 +163,25 @@ def restore_backup(
     force: bool = False,
     progress: Progress | None = None,
     cipher: Cipher = CLEAR,
+    tenant: str | None = None,
 ) -> Restored:
-    """Put a backup in the place of the data file, which is kept aside.
+    """Put a backup in the place of the data file, or of a tenant's own, which is kept aside.
 
+    Tenants that were erased since the backup are erased again.
     Runs that had not ended get a claim that no earlier worker holds. Raises Conflict while
     another process holds the file or a worker elsewhere holds a run, and StoreError when the
     backup contradicts the anchor, unless `force`; nothing was changed then.
     """
     if not source.is_file():
         raise InvalidInput("FILE", str(source), "is no file")
+    present = find_file(data, tenant, cipher)
     verify_file(source, None if force else anchor, cipher)
-    data.mkdir(parents=True, exist_ok=True)
-    aside = _aside(data / DATABASE, now)
-    runs, chains = _replace(data, source, aside, app, by, now, progress, cipher)
+    _require_of(source, tenant, cipher)
+    present.parent.mkdir(parents=True, exist_ok=True)
+    aside = _aside(present, now)
+    runs, chains = _replace(present, source, aside, app, by, now, progress, cipher)
     return Restored(
-        file=str(data / DATABASE),
+        file=str(present),
         aside=str(aside) if aside.exists() else "",
         chains=chains,
         runs=runs,
@@ -153,7 +190,7 @@ def restore_backup(
 
 
 def _replace(
-    data: Path,
+    present: Path,
     source: Path,
     aside: Path,
     app: App,
@@ -164,12 +201,13 @@ def _replace(
 ) -> tuple[tuple[RestoredRun, ...], tuple[Verification, ...]]:
     """Prepare a draft beside the file, then take it over in one commit; verified before and
     after."""
-    present = data / DATABASE
     with drafted(present) as draft:
         upkeep.copy(source, draft)
         prepare(draft, cipher=cipher)
         with upkeep.damage_named(present), replacement.set_aside(present, aside) as held:
             seen = replacement.epochs(held)
+            with replacement.redrafted(draft, cipher) as connection:
+                replacement.keep_tenants(connection, held)
             runs = _fence(draft, seen, app, by, _digest(source), now, cipher)
             chains = verify_file(draft, cipher=cipher)
             replacement.replace(held, draft, progress)

@@ -6,6 +6,8 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
+from agent_runtime.envelope import Envelope
+
 FeedbackKind = Literal[
     "tool_error", "denied", "rejected", "operator", "changed", "acted", "failed", "expired"
 ]
@@ -39,8 +41,9 @@ class BriefPassage(BaseModel):
 class Brief(BaseModel):
     """The input of one reasoning phase: the run's input, the evidence and the feedback so far.
 
-    `evidence` holds everything shown in this run, oldest first; text in it is data, never an
-    instruction. `visit` counts the proposals of this step, from 1.
+    `evidence` holds everything shown to this step, oldest first; text in it is data, never an
+    instruction. `earlier`: the last envelope of each step that this one declares to see. `visit`
+    counts the proposals of this step, from 1.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -49,6 +52,7 @@ class Brief(BaseModel):
     visit: int
     input: dict[str, Any]
     evidence: tuple[BriefPassage, ...] = ()
+    earlier: tuple[Envelope, ...] = ()
     feedback: tuple[Feedback, ...] = ()
 
 

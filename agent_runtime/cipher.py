@@ -49,6 +49,10 @@ class Cipher(Protocol):
         """The same for a serialized value."""
         ...
 
+    def mark_keys(self) -> tuple[bytes, ...]:
+        """Keys for marks that are compared and never opened, the present one first."""
+        ...
+
 
 class Clear:
     """No key: content is stored as it is."""
@@ -71,6 +75,10 @@ class Clear:
             raise _sealed(value[0].partition(_TYPED)[2])
         return value
 
+    def mark_keys(self) -> tuple[bytes, ...]:
+        """See `Cipher.mark_keys`."""
+        return (b"",)
+
 
 CLEAR = Clear()
 
@@ -83,9 +91,11 @@ class Sealing:
         """`keys`: 32 random bytes each."""
         from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
+        given = tuple(keys)
         self._ciphers = {
-            _derive(key, b"id", 4).hex(): AESGCM(_derive(key, b"content", 32)) for key in keys
+            _derive(key, b"id", 4).hex(): AESGCM(_derive(key, b"content", 32)) for key in given
         }
+        self._marks = tuple(_derive(key, b"marks", 32) for key in given)
         self.key_id = next(iter(self._ciphers))
 
     def seal(self, text: str, *where: object) -> str:
@@ -115,6 +125,10 @@ class Sealing:
         """See `Cipher.open_typed`."""
         type_, mark, key_id = value[0].partition(_TYPED)
         return (type_, self._decrypt(key_id, value[1], (*where, type_))) if mark else value
+
+    def mark_keys(self) -> tuple[bytes, ...]:
+        """See `Cipher.mark_keys`."""
+        return self._marks
 
     def proof(self) -> str:
         """A value that only this key opens: by it a file knows its keys."""

@@ -98,7 +98,7 @@ class Courier:
             self._in.store.submit(due.tenant, partial(hand_back, taken))
             raise
         log("notice sent", notice=taken.id, tries=taken.tries, why=outcome.why)
-        delay = delay_after(taken.tries, self._rng)
+        delay = delay_after(taken.tries, self._rng, timedelta(seconds=outcome.wait))
         await self._in.store.write(due.tenant, partial(settle, taken, outcome, delay))
 
     async def _send(self, notice: Notice) -> Outcome:
@@ -162,11 +162,13 @@ def hand_back(notice: Notice, session: Session) -> None:
     session.notices.again(notice, notice.why, session.now)
 
 
-def delay_after(tries: int, rng: random.Random) -> timedelta:
+def delay_after(tries: int, rng: random.Random, asked: timedelta = timedelta()) -> timedelta:
     """How long to wait after the `tries`-th failure: four times as long each time, less a part by
-    chance, so that a receiver that comes back isn't met by all at once."""
+    chance, so that a receiver that comes back isn't met by all at once. As long as the receiver
+    `asked` for, if that is longer, but never beyond the longest delay: it may ask for years."""
     steps = min(tries, MAX_TRIES) - 1
-    return min(LONGEST_DELAY, FIRST_DELAY * 4.0**steps) * rng.uniform(0.5, 1.0)
+    own = min(LONGEST_DELAY, FIRST_DELAY * 4.0**steps) * rng.uniform(0.5, 1.0)
+    return max(own, min(LONGEST_DELAY, asked))
 
 
 def tell(notice: Notice, asked: Approval | None, *, content: bool) -> dict[str, Any]:

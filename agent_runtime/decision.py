@@ -11,11 +11,13 @@ from pydantic import TypeAdapter, ValidationError
 from agent_runtime import candidacy, closing
 from agent_runtime.approval import (
     FRESH,
+    OTHER,
     Answer,
     Approval,
     Decision,
     check_answer,
     check_claim,
+    check_open,
     missing_slots,
 )
 from agent_runtime.asking import put_question, step_of
@@ -26,6 +28,7 @@ from agent_runtime.errors import Conflict, InvalidInput, NotPermitted, StaleQues
 from agent_runtime.freshness import differing_facts, note_facts
 from agent_runtime.inbox import FIRST_PAGE, Counts, Filter, Order, Page
 from agent_runtime.policy import PolicySet
+from agent_runtime.reentry import as_starter
 from agent_runtime.run import Run, new_id
 from agent_runtime.store import Session
 from agent_runtime.telemetry import log
@@ -74,6 +77,20 @@ class Desk:
         after = await store.write(tenant, record)
         self._told(after, answer.kind)
         return after
+
+    async def try_edit(
+        self, approval_id: str, operator: Operator, arguments: dict[str, Any]
+    ) -> Edited:
+        """What an edit would lead to, with nothing stored.
+
+        Raises InvalidInput when it is impossible, NotPermitted when policy forbids it, Conflict
+        where the question is not open.
+        """
+        session = self._in.store.read(operator.tenant)
+        asked = session.approvals.get(approval_id)
+        check_open(asked, session.now)
+        answer = Answer(kind="edit", digest=asked.digest, arguments=arguments)
+        return await judge_edit(self._in, self._worker, asked, operator, answer)
 
     async def undo(self, approval_id: str, operator: Operator) -> Approval:
         """Take one's own held answer back before it takes effect; see `closing.undo`."""
@@ -185,6 +202,7 @@ class Desk:
 
     def _told(self, after: Approval, kind: str) -> None:
         run = self._in.store.read(after.tenant).runs.get(after.run_id)
+        self._in.telemetry.answered(run, after.id, kind, after.status)
         if after.closed_at is not None:
             span = (after.created_at, after.closed_at)
             self._in.telemetry.waited(run, after.id, after.status, *span)
@@ -193,6 +211,9 @@ class Desk:
     def _check(self, session: Session, asked: Approval, operator: Operator, answer: Answer) -> None:
         """Raise unless this answer may be stored in this session."""
         check_answer(asked, answer, operator, session.now)
+        workflow = self._in.app.workflows.get(asked.workflow)
+        if workflow is not None:
+            workflow.check_code(answer.code)
         if answer.kind == "respond":
             self._bound_rounds(session, asked)
         check_claim(asked, operator.name, session.now, override=answer.override)
@@ -254,8 +275,9 @@ class Desk:
 
     def ruling(self, asked: Approval, operator: Operator) -> Ruling:
         """What policy says about this person's yes to this question."""
-        run = self._in.store.read(asked.tenant).runs.get(asked.run_id)
-        policy, put = put_question(self._in, asked, run)
+        session = self._in.store.read(asked.tenant)
+        policy, put = put_question(self._in, asked, session.runs.get(asked.run_id))
+        put = as_starter(session, asked.run_id, put, operator)
         return policy.counts(operator, put, [decision.operator for decision in asked.yes()])
 
     def question(self, asked: Approval, run: Run) -> tuple[PolicySet, Question]:
@@ -283,7 +305,7 @@ def _decision(
         lent=asked.lent(operator.name),
         kind=answer.kind,
         reason=answer.reason,
-        code=("other" if answer.code is None else answer.code) if answer.kind == "reject" else None,
+        code=(answer.code or OTHER) if answer.kind == "reject" else None,
         arguments=answer.arguments,
         rules=ruling.rules,
         channel=answer.channel,
@@ -321,6 +343,7 @@ def _announce(session: Session, asked: Approval, mine: Decision, edited: Edited 
         asked.run_id,
         approval=asked.id,
         operator=mine.operator,
+        roles=list(mine.roles),
         kind=mine.kind,
         reason=mine.reason,
         arguments=mine.arguments,

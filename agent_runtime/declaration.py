@@ -7,6 +7,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict
 
 from agent_runtime.app import App
+from agent_runtime.approval import OTHER
 from agent_runtime.workflow import Workflow
 
 
@@ -22,7 +23,10 @@ class StepDeclared(BaseModel):
 
 
 class Declaration(BaseModel):
-    """One workflow. `input` is a JSON Schema, `fields` the same in short; `rules` by policy."""
+    """One workflow. `input` is a JSON Schema, `fields` the same in short; `rules` by policy.
+
+    `reject_codes`: the kinds of no that people choose from.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -33,6 +37,7 @@ class Declaration(BaseModel):
     steps: tuple[StepDeclared, ...]
     rules: dict[str, tuple[str, ...]]
     subject: str | None
+    reject_codes: tuple[str, ...]
 
 
 def declare(workflow: Workflow, app: App) -> Declaration:
@@ -40,7 +45,7 @@ def declare(workflow: Workflow, app: App) -> Declaration:
     policies = sorted({step.policy for step in workflow.steps if step.policy})
     return Declaration(
         name=workflow.name,
-        version=workflow.version,
+        version=app.version(workflow.name).id,
         input=workflow.input.model_json_schema(),
         fields=_fields(workflow),
         steps=tuple(
@@ -54,6 +59,7 @@ def declare(workflow: Workflow, app: App) -> Declaration:
         ),
         rules={policy: tuple(app.policies[policy].rules) for policy in policies},
         subject=workflow.subject,
+        reject_codes=tuple(dict.fromkeys([*workflow.reject_codes, OTHER])),
     )
 
 

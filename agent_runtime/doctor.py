@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import shlex
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -22,7 +23,9 @@ from agent_runtime.secret import FILE as SECRETS
 from agent_runtime.store import Session, upkeep
 from agent_runtime.store.draft import left_behind
 from agent_runtime.store.findings import Row, find_acknowledgements, find_rows, vacuum_mode
+from agent_runtime.store.tenants import owner_of, registered
 from agent_runtime.store.upkeep import Connection
+from agent_runtime.tenant import file_of
 from agent_runtime.verdict import Operator
 
 Severity = Literal["error", "warning"]
@@ -100,6 +103,14 @@ def examine(data: Path, anchor: Anchor, now: datetime, cipher: Cipher = CLEAR) -
         remedy = f"name the data folder with --data, or {RESTORE}"
         return [_error("no_file", "there is no data file", str(path), remedy)]
     found = [*_files(data, anchor), *_disk(path)]
+    found += _file(path, anchor, now, cipher)
+    for tenant, own in _own_files(data, cipher):
+        found += _own(tenant, own, anchor, now, cipher)
+    return [*found, *_strays(data, cipher)]
+
+
+def _file(path: Path, anchor: Anchor, now: datetime, cipher: Cipher) -> list[Finding]:
+    found: list[Finding] = []
     try:
         with upkeep.reading(path, cipher) as connection:
             for finding in _database(connection, path, anchor, now):
@@ -107,6 +118,42 @@ def examine(data: Path, anchor: Anchor, now: datetime, cipher: Cipher = CLEAR) -
     except StoreError as error:
         found.append(_error("unusable", error.message, str(path), error.remedy))
     return found
+
+
+def _own(
+    tenant: str, path: Path, anchor: Anchor, now: datetime, cipher: Cipher
+) -> Iterator[Finding]:
+    """A tenant's own file."""
+    if not path.is_file():
+        remedy = f"mount its disk, or agent-runtime restore --tenant {tenant} FILE"
+        yield _error("no_file", f"the file of tenant {tenant} is not there", str(path), remedy)
+        return
+    yield from _private([path, *(path.with_name(f"{path.name}{end}") for end in ("-wal", "-shm"))])
+    yield from _disk(path)
+    yield from _file(path, anchor, now, cipher)
+
+
+def _own_files(data: Path, cipher: Cipher) -> list[tuple[str, Path]]:
+    """Where the tenants' own files should be; none where the main one cannot say."""
+    try:
+        with upkeep.reading(data / DATABASE, cipher) as connection:
+            known = registered(connection).values()
+            own = [(t.name, t.region) for t in known if t.region and t.state != "erased"]
+    except StoreError:
+        return []
+    return [(name, file_of(data, region, name)) for name, region in own]
+
+
+def _strays(data: Path, cipher: Cipher) -> Iterator[Finding]:
+    """Files of tenants that the main one does not know, or not there."""
+    known = {path for _, path in _own_files(data, cipher)}
+    for path in sorted(set(data.glob("*/*.db")) - known):
+        with suppress(StoreError), upkeep.reading(path, cipher) as connection:
+            owner = owner_of(connection)
+            if owner is not None:
+                what = f"a file of tenant {owner} that nothing refers to"
+                remedy = f"agent-runtime tenants create {owner} --region {path.parent.name}"
+                yield _warning("stray_file", what, str(path), f"{remedy} takes it in, or remove it")
 
 
 def _database(
@@ -146,7 +193,9 @@ async def acknowledge(runtime: Runtime, operator: Operator, reason: str) -> tupl
     if found.problem:
         remedy = "Keep the file as evidence; see: agent-runtime doctor"
         raise Conflict(f"This cannot be acknowledged: {found.problem}.", remedy=remedy)
-    known = _acknowledged(store.read_across().connection, store.read(tenant), runtime.anchor)
+    known = _acknowledged(
+        store.of(tenant).read_across().connection, store.read(tenant), runtime.anchor
+    )
     lacking = [note for note in found.notes if note not in known]
     if found.gap:
         # What the next export will leave behind it.
@@ -193,10 +242,7 @@ def _undelivered(session: Session) -> Iterator[Finding]:
 
 def _files(data: Path, anchor: Anchor) -> Iterator[Finding]:
     names = [DATABASE, f"{DATABASE}-wal", f"{DATABASE}-shm", OPERATORS, SECRETS]
-    for path in [*(data / name for name in names), anchor.file.path, anchor.unsent]:
-        if path.exists() and not upkeep.is_private(path):
-            what = "other users of this machine may use it"
-            yield _error("mode", what, str(path), f"chmod 600 {path}")
+    yield from _private([*(data / name for name in names), anchor.file.path, anchor.unsent])
     for path in (data, data / DATABASE):
         if not os.access(path, os.W_OK):
             remedy = "let the user who runs agent-runtime write there"
@@ -210,6 +256,13 @@ def _files(data: Path, anchor: Anchor) -> Iterator[Finding]:
     if anchor.unsent.exists():
         what = "the webhook has not taken these heads; the next one takes them along"
         yield _warning("webhook", what, str(anchor.unsent), "check AGENT_RUNTIME_ANCHOR")
+
+
+def _private(paths: Sequence[Path]) -> Iterator[Finding]:
+    for path in paths:
+        if path.exists() and not upkeep.is_private(path):
+            what = "other users of this machine may use it"
+            yield _error("mode", what, str(path), f"chmod 600 {path}")
 
 
 def _disk(path: Path) -> Iterator[Finding]:

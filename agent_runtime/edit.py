@@ -14,6 +14,7 @@ from agent_runtime.envelope import validate_envelope
 from agent_runtime.errors import InvalidInput, NotPermitted
 from agent_runtime.nodes.gate import question
 from agent_runtime.nodes.judge import Impossible, Judgement, Subject, judge
+from agent_runtime.reentry import as_starter
 from agent_runtime.run import Run
 from agent_runtime.segment import Segment
 from agent_runtime.step import Step
@@ -48,6 +49,7 @@ async def judge_edit(
         raise NotPermitted(f"Policy forbids the edited action: {why}", rules=judged.verdict.rules)
     again = _requestion(segment, step, asked, operator, judged)
     policy, put = put_question(installation, again, run)
+    put = as_starter(installation.store.read(run.tenant), run.id, put, operator)
     return Edited(again, policy.counts(operator, put, []))
 
 

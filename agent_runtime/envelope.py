@@ -8,14 +8,26 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
 from agent_runtime.action import ProposedAction, require_json
+from agent_runtime.budget import Tier
 from agent_runtime.errors import InvalidInput
 from agent_runtime.evidence import Evidence
 
 Status = Literal["ok", "proposed", "needs_approval", "insufficient", "denied", "failed", "done"]
 Node = Literal["context", "reasoning", "gate", "action"]
 
+NO_JSON = "is not JSON"
+
 MAX_BYTES = 256_000
 """An envelope larger than this is refused before it is parsed."""
+
+
+class Route(BaseModel):
+    """Which tier's model answered, and why that one: the step's own, escalated or fallen back."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+    tier: Tier
+    reason: Annotated[str, StringConstraints(max_length=500)]
 
 
 class Envelope(BaseModel):
@@ -25,7 +37,8 @@ class Envelope(BaseModel):
     the gate wants a person), insufficient (evidence does not suffice), denied, failed, done
     (nothing is left to do). `confidence` is the proposer's own estimate, 0..1; it can narrow
     what is allowed and never widen it. `producer` names what wrote the envelope: a model's
-    name, `offline`, `rule:<function>` or `runtime`.
+    name, `offline`, `rule:<function>` or `runtime`. `route`: why that one; `prompt`: id, version
+    and hash of what it was asked by; `language`: what the customer writes in, as far as known.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
@@ -38,19 +51,31 @@ class Envelope(BaseModel):
     reason: Annotated[str, StringConstraints(max_length=4_000)]
 
     node: Node | None = None
+    route: Route | None = None
+    language: Annotated[str, StringConstraints(max_length=20)] | None = None
+    prompt: Annotated[str, StringConstraints(max_length=300)] | None = None
     visit: Annotated[int, Field(ge=1)] | None = None
     producer: Annotated[str, StringConstraints(max_length=200)] | None = None
 
 
 def parse_envelope(text: str) -> Envelope:
     """Read an envelope from JSON text; raises InvalidInput that names the field at fault."""
+    return validate_envelope(parse_answer("envelope", text))
+
+
+def parse_answer(name: str, text: str) -> Any:
+    """The JSON document that a model answered with; raises InvalidInput that names it."""
     if len(text) > MAX_BYTES:
-        raise InvalidInput("envelope", f"{len(text)} characters", f"is longer than {MAX_BYTES}")
+        raise InvalidInput(name, f"{len(text)} characters", f"is longer than {MAX_BYTES}")
     try:
-        document = json.loads(text, parse_constant=_refuse_constant)
+        return json.loads(text, parse_constant=_refuse_constant)
     except (ValueError, RecursionError) as error:
-        raise InvalidInput("envelope", text, f"is not JSON: {error}") from error
-    return validate_envelope(document)
+        raise InvalidInput(name, text, f"{NO_JSON}: {error}") from error
+
+
+def is_no_json(error: InvalidInput) -> bool:
+    """Whether a text was refused because it is no JSON document, whatever would stand in it."""
+    return error.message.startswith(f"{error.field}: {NO_JSON}: ")
 
 
 def validate_envelope(document: Any) -> Envelope:

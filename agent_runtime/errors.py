@@ -5,6 +5,7 @@ AgentRuntimeError
 │   ├── InvalidInput           a field has a value that cannot be used
 │   ├── KeyReused              an idempotency key stands for another request already
 │   ├── NotFound               no such run, approval, workflow, operator, tool
+│   │   └── TenantErased       all of that tenant was erased
 │   ├── NotAuthenticated       nobody proved who they are
 │   │   └── SignatureRefused   a message is not from whom it should be
 │   ├── NotPermitted           policy does not let this person do that
@@ -24,12 +25,16 @@ AgentRuntimeError
 │   ├── StoreError             the database cannot be used as it is
 │   ├── ModelUnavailable       the model's provider does not answer
 │   ├── AddressRefused         a webhook may not reach that network
+│   ├── RecordingGone          what a replay feeds on was pruned or erased
+│   ├── RecordingDamaged       what a replay feeds on is not what was stored
 │   ├── ServerUnavailable      a server of ours does not answer, or not as one
 │   └── LostOwnership          another worker has taken the run over
 ├── ToolError                  the outside system's answer; reasoning hears of it
 │   ├── ToolRefused            the call is impossible; nothing was changed
-│   └── ToolUnavailable        no answer: whether something happened may be unknown
+│   ├── ToolUnavailable        no answer: whether something happened may be unknown
+│   └── RecordingEnds          a replay has come to what was never recorded
 └── NeedsAttention             a person looks at the run, without a proposal to approve
+    └── BudgetExceeded         asking a model would cost more than was allowed
 """
 
 from __future__ import annotations
@@ -102,6 +107,16 @@ class NotFound(CallerError):
         super().__init__(f"There is no {kind} {name!r}.", remedy=remedy)
         self.kind = kind
         self.name = name
+
+
+class TenantErased(NotFound):
+    """Nothing of this tenant is there any more, and nothing new is taken for it."""
+
+    code = "tenant_erased"
+
+    def __init__(self, tenant: str, why: str) -> None:
+        super().__init__("tenant", tenant)
+        self.message = f"The tenant {tenant!r} {why}."
 
 
 class NotAuthenticated(CallerError):
@@ -262,9 +277,40 @@ class StoreError(OnCallError):
 
 
 class ModelUnavailable(OnCallError):
-    """The model could not be asked; the run waits and can be resumed."""
+    """The model could not be asked, or gave nothing of use; the run waits and can be resumed.
+
+    `kind` is one of `failure.FailureKind`, or "" where it is not known; `retry_after`: seconds
+    that the provider asked for.
+    """
 
     code = "model_unavailable"
+
+    def __init__(
+        self, message: str, *, remedy: str = "", kind: str = "", retry_after: float | None = None
+    ) -> None:
+        super().__init__(message, remedy=remedy)
+        self.kind = kind
+        self.retry_after = retry_after
+
+
+class RecordingGone(OnCallError):
+    """A run cannot be replayed: what it feeds on is not kept any more."""
+
+    code = "recording_gone"
+
+    def __init__(self, run_id: str, why: str) -> None:
+        remedy = "Keep recordings for longer: AGENT_RUNTIME_RETENTION."
+        super().__init__(f"Run {run_id} cannot be replayed: {why}.", remedy=remedy)
+
+
+class RecordingDamaged(OnCallError):
+    """What is stored of a run is not what was stored."""
+
+    code = "recording_damaged"
+
+    def __init__(self, run_id: str, why: str) -> None:
+        remedy = "Find out with: agent-runtime doctor. Restore a backup."
+        super().__init__(f"Run {run_id} cannot be replayed: {why}.", remedy=remedy)
 
 
 class ServerUnavailable(OnCallError):
@@ -304,6 +350,12 @@ class ToolRefused(ToolError):
     code = "tool_refused"
 
 
+class RecordingEnds(ToolError):
+    """A replay asks for what was never recorded; only there, and for nobody to catch."""
+
+    code = "recording_ends"
+
+
 class ToolUnavailable(ToolError):
     """The outside system gave no answer."""
 
@@ -326,3 +378,22 @@ class OutcomeUnknown(NeedsAttention):
             f"Whether {tool} was executed is unknown: {why}.",
             remedy="Look in the outside system, then: agent-runtime runs settle",
         )
+
+
+class BudgetExceeded(NeedsAttention):
+    """Asking a model would have cost more than `scope` has left; nothing was asked. `fails`: the
+    run is to end instead of waiting for a person."""
+
+    code = "budget_exceeded"
+
+    def __init__(self, scope: str, problem: str, *, fails: bool) -> None:
+        super().__init__(
+            f"The budget of the {scope.replace('_', ' of the ')} is used up ({problem}).",
+            remedy=(
+                "Resume the run to grant as much again, or raise AGENT_RUNTIME_BUDGETS."
+                if scope in ("step", "run")
+                else "Raise AGENT_RUNTIME_BUDGETS, or resume the run tomorrow."
+            ),
+        )
+        self.scope = scope
+        self.fails = fails

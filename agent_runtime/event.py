@@ -16,6 +16,8 @@ EventType = Literal[
     "run.paused",
     "run.waits",
     "run.resumed",
+    "run.forked",
+    "run.migrated",
     "run.ended",
     "run.pruned",
     "data.restored",
@@ -23,6 +25,8 @@ EventType = Literal[
     "bundle.assembled",
     "envelope.emitted",
     "model.failed",
+    "model.heard",
+    "step.skipped",
     "tool.called",
     "tool.failed",
     "tool.refused",
@@ -58,6 +62,24 @@ EventType = Literal[
     "token.revoked",
     "policy.proposed",
     "policy.activated",
+    "knowledge.added",
+    "knowledge.removed",
+    "tenant.created",
+    "tenant.exported",
+    "tenant.erased",
+    "trigger.created",
+    "trigger.changed",
+    "trigger.removed",
+    "shadow.watched",
+    "shadow.compared",
+    "outcome.recorded",
+    "label.given",
+    "run.graded",
+    "rollout.started",
+    "rollout.ended",
+    "alert.raised",
+    "alert.ended",
+    "runs.exported",
 ]
 
 GENESIS = "sha256:" + "0" * 64
@@ -104,6 +126,8 @@ class Verification(BaseModel):
     head: str
     anchored: bool
     problem: str = ""
+    erased: str = ""
+    """Of a tenant that was erased: when and by whom. Of its chain only the head is known."""
 
 
 def digest_body(salt: str, body: dict[str, Any]) -> str:

@@ -29,8 +29,14 @@ RECURSION_LIMIT = 10_000
 """LangGraph's own bound on supersteps: ours are declared on edges and steps and come first."""
 
 
-def compile_graph(workflow: Workflow, checkpointer: BaseCheckpointSaver[Any] | None) -> Graph:
-    """Build the state machine; raises WorkflowError on anything that could not be run safely."""
+def compile_graph(
+    workflow: Workflow, checkpointer: BaseCheckpointSaver[Any] | None, *, entry: str = ""
+) -> Graph:
+    """Build the state machine; raises WorkflowError on anything that could not be run safely.
+
+    `entry`: the node that a fork starts at; its nodes are the same, so that it goes on like any
+    other run.
+    """
     workflow.check()
     if checkpointer is None:
         raise WorkflowError(
@@ -44,7 +50,7 @@ def compile_graph(workflow: Workflow, checkpointer: BaseCheckpointSaver[Any] | N
             phases |= {"gate": GateNode(step), "action": ActionNode(step)}
         for word, phase in phases.items():
             builder.add_node(f"{step.name}.{word}", _routed(step, phase))
-    builder.add_edge(START, f"{workflow.steps[0].name}.context")
+    builder.add_edge(START, entry or f"{workflow.steps[0].name}.context")
     return builder.compile(checkpointer=checkpointer, name=workflow.name)
 
 

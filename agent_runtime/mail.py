@@ -27,6 +27,7 @@ _SUBJECTS: dict[Topic, str] = {
     "decided": "A question is over",
     "finished": "A run has ended",
     "failed": "A run has failed or waits for somebody",
+    "alert": "A threshold was passed, or a rollout rolled back",
 }
 
 

@@ -6,6 +6,7 @@ A subscription says who is told what; a notice is one event told to one subscrip
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, Any, Literal
@@ -17,10 +18,11 @@ from agent_runtime.errors import InvalidInput
 from agent_runtime.event import Event, EventType
 from agent_runtime.run import RunState
 
-Topic = Literal["pending", "reminded", "escalated", "decided", "finished", "failed"]
+Topic = Literal["pending", "reminded", "escalated", "decided", "finished", "failed", "alert"]
 """pending: people are asked; reminded: a question will soon be late; escalated: its deadline passed
 and others are asked; decided: a question is over, however; finished: a run has ended; failed: it
-failed, or waits for a person's attention."""
+failed, or waits for a person's attention; alert: a declared threshold was passed, or a rollout
+rolled back."""
 
 Channel = Literal["webhook", "mail"]
 
@@ -33,7 +35,15 @@ MOST = 20
 STUCK: frozenset[RunState] = frozenset({"needs_attention", "outcome_unknown", "version_mismatch"})
 
 TOLD: frozenset[EventType] = frozenset(
-    {"approval.opened", "approval.reminded", "approval.closed", "run.ended", "run.waits"}
+    {
+        "approval.opened",
+        "approval.reminded",
+        "approval.closed",
+        "run.ended",
+        "run.waits",
+        "alert.raised",
+        "rollout.ended",
+    }
 )
 """Events that have a topic, mostly: all others are passed by at no cost."""
 
@@ -66,7 +76,7 @@ class Wanted(BaseModel):
 
     channel: Channel
     to: Annotated[str, StringConstraints(min_length=1, max_length=2_000)]
-    topics: Annotated[tuple[Topic, ...], Field(min_length=1, max_length=6)]
+    topics: Annotated[tuple[Topic, ...], Field(min_length=1, max_length=7)]
     workflow: Short | None = None
     secret: Short | None = None
     content: bool = False
@@ -120,10 +130,12 @@ class Notice(BaseModel):
 class Outcome:
     """What became of one attempt to deliver. `why` is empty when it got there, else says in our own
     words why not, with nothing of what the other side said; `final`: no other attempt can succeed.
+    `wait`: the seconds that the other side asked us to stay away for.
     """
 
     why: str = ""
     final: bool = False
+    wait: float = 0.0
 
     @property
     def delivered(self) -> bool:
@@ -131,32 +143,43 @@ class Outcome:
         return not self.why
 
 
+_ALWAYS: Mapping[EventType, Topic] = {
+    "approval.opened": "pending",
+    "approval.reminded": "reminded",
+    "alert.raised": "alert",
+}
+"""What these are told as, whatever they say."""
+
+
 def topic_of(event: Event) -> Topic | None:
     """What an event is told as, if it is told."""
     body = event.body or {}
     match event.type:
-        case "approval.opened":
-            return "pending"
-        case "approval.reminded":
-            return "reminded"
+        case "approval.opened" | "approval.reminded" | "alert.raised":
+            return _ALWAYS[event.type]
         case "approval.closed":
             return "escalated" if body["status"] == "escalated" else "decided"
         case "run.ended":
             return "failed" if body["state"] == "failed" else "finished"
         case "run.waits" if body["state"] in STUCK:
             return "failed"
+        case "rollout.ended" if body["state"] == "rolled_back":
+            return "alert"
         case _:
             return None
 
 
 def status_of(event: Event) -> str:
-    """The state that an event has led to: of the question, or of the run."""
+    """The state that an event has led to: of the question, the run or the rollout; of an alert, its
+    name."""
     body: dict[str, Any] = event.body or {}
     match event.type:
         case "approval.opened" | "approval.reminded":
             return "open"
         case "approval.closed":
             return str(body["status"])
+        case "alert.raised":
+            return str(body["alert"])
         case _:
             return str(body["state"])
 

@@ -1,15 +1,18 @@
-"""OpenID Connect: bearer tokens of an issuer, verified with its published keys."""
+"""OpenID Connect: an issuer's tokens, verified with its published keys, and its sign-in page."""
 
 from __future__ import annotations
 
 import asyncio
+import base64
+import hashlib
+import hmac
 import json
 import time
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import urlencode, urlsplit
 
 import jwt
 
@@ -32,6 +35,7 @@ MAX_ANSWER = 1_000_000
 """Bytes of an issuer's document at most."""
 
 Fetch = Callable[[str], dict[str, Any]]
+Send = Callable[[str, Mapping[str, str]], dict[str, Any]]
 
 
 class _Stay(urllib.request.HTTPRedirectHandler):
@@ -55,15 +59,68 @@ class Claims:
 
 def fetch_json(url: str) -> dict[str, Any]:
     """A JSON object over HTTPS (plain HTTP on this machine alone); raises OSError, ValueError."""
+    return _object(url, None)
+
+
+def send_form(url: str, form: Mapping[str, str]) -> dict[str, Any]:
+    """The same for what is posted."""
+    return _object(url, urlencode(form).encode())
+
+
+def require_https(url: str) -> None:
+    """Raise ValueError for an address that neither https nor this machine protects."""
     parts = urlsplit(url)
     here = parts.scheme == "http" and parts.hostname in ("127.0.0.1", "::1", "localhost")
     if parts.scheme != "https" and not here:
         raise ValueError("the issuer has to be reached by https")
-    with _OPENER.open(url, timeout=5) as answer:
+
+
+def _object(url: str, body: bytes | None) -> dict[str, Any]:
+    require_https(url)
+    with _OPENER.open(url, body, timeout=5) as answer:
         found = json.loads(answer.read(MAX_ANSWER))
     if not isinstance(found, dict):
         raise ValueError("the issuer's document is no JSON object")
     return found
+
+
+@dataclass(frozen=True)
+class Asking:
+    """One browser's way to the issuer and back, all of it from one secret that only this browser
+    keeps: nothing has to be stored, and nobody else's answer fits.
+
+    `redirect`: where the issuer sends it back to.
+    """
+
+    secret: str
+    redirect: str
+
+    @property
+    def state(self) -> str:
+        """What comes back with the answer: it was this browser that asked."""
+        return self._of("state")
+
+    @property
+    def nonce(self) -> str:
+        """What stands in the token: it was made for this sign-in."""
+        return self._of("nonce")
+
+    @property
+    def verifier(self) -> str:
+        """What redeems the code (RFC 7636): whoever reads it on the way cannot."""
+        return self._of("verifier")
+
+    @property
+    def challenge(self) -> str:
+        """What the issuer is shown of it beforehand."""
+        return _encoded(hashlib.sha256(self.verifier.encode()).digest())
+
+    def _of(self, purpose: str) -> str:
+        return _encoded(hmac.digest(self.secret.encode(), purpose.encode(), "sha256"))
+
+
+def _encoded(found: bytes) -> str:
+    return base64.urlsafe_b64encode(found).decode().rstrip("=")
 
 
 class Oidc:
@@ -77,6 +134,7 @@ class Oidc:
         settings: ServeSettings,
         fetch: Fetch = fetch_json,
         *,
+        send: Send = send_form,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         if not settings.oidc_issuer or not settings.oidc_audience:
@@ -90,6 +148,7 @@ class Oidc:
         self._settings = settings
         self._issuer = settings.oidc_issuer
         self._fetch = fetch
+        self._send = send
         self._monotonic = monotonic
         self._keys: dict[str, jwt.PyJWK] = {}
         self._fetched = float("-inf")
@@ -97,22 +156,78 @@ class Oidc:
 
     async def verify(self, text: str) -> Claims:
         """Who the token speaks for; raises NotAuthenticated, whatever is wrong with it."""
+        claims = await self._decode(text, self._settings.oidc_audience or "")
+        return self._claims(claims)
+
+    async def address(self, asking: Asking) -> str:
+        """Where a browser goes to sign in; raises NotAuthenticated while the issuer is away."""
+        place = str((await self._described())["authorization_endpoint"])
+        query = {
+            "response_type": "code",
+            "client_id": self._settings.oidc_client_id or "",
+            "redirect_uri": asking.redirect,
+            "scope": self._settings.oidc_scope,
+            "state": asking.state,
+            "nonce": asking.nonce,
+            "code_challenge": asking.challenge,
+            "code_challenge_method": "S256",
+        }
+        return f"{place}{'&' if '?' in place else '?'}{urlencode(query)}"
+
+    async def redeem(self, code: str, asking: Asking) -> Claims:
+        """Who has signed in, for the code that their browser brought back; raises
+        NotAuthenticated, whatever is wrong with it."""
+        place = str((await self._described())["token_endpoint"])
+        settings, secret = self._settings, self._settings.oidc_client_secret
+        form = {
+            "grant_type": "authorization_code",
+            "code": code,
+            "redirect_uri": asking.redirect,
+            "client_id": settings.oidc_client_id or "",
+            "code_verifier": asking.verifier,
+        }
+        if secret is not None:
+            form["client_secret"] = secret.get_secret_value()
+        try:
+            found = await asyncio.to_thread(self._send, place, form)
+            text = str(found["id_token"])
+        except (OSError, ValueError, KeyError) as error:
+            raise NotAuthenticated("The issuer did not confirm the sign-in.") from error
+        claims = await self._decode(text, settings.oidc_client_id or "")
+        if not hmac.compare_digest(str(claims.get("nonce", "")).encode(), asking.nonce.encode()):
+            raise NotAuthenticated("The issuer confirmed another sign-in than this one.")
+        return self._claims(claims)
+
+    async def _described(self) -> dict[str, Any]:
+        """The discovery document, which names where to go; it is the issuer's own."""
+        try:
+            found = await asyncio.to_thread(self._describe)
+            for name in ("authorization_endpoint", "token_endpoint"):
+                require_https(str(found[name]))
+        except (OSError, ValueError, KeyError) as error:
+            raise NotAuthenticated("The issuer cannot be asked where to sign in.") from error
+        return found
+
+    async def _decode(self, text: str, audience: str) -> dict[str, Any]:
         try:
             header = jwt.get_unverified_header(text)
             key = await self._key(str(header.get("kid", "")))
             if header.get("alg") not in self._settings.oidc_algorithms:
                 raise NotAuthenticated("The token is not signed as this installation demands.")
-            claims = jwt.decode(
+            decoded: dict[str, Any] = jwt.decode(
                 text,
                 key,
                 algorithms=list(self._settings.oidc_algorithms),
-                audience=self._settings.oidc_audience,
+                audience=audience,
                 issuer=self._issuer,
                 leeway=self._settings.oidc_leeway,
                 options={"require": ["exp", "iat", "sub"]},
             )
         except jwt.PyJWTError as error:
             raise NotAuthenticated("The token is not valid.") from error
+        return decoded
+
+    def _claims(self, claims: dict[str, Any]) -> Claims:
         named = self._settings
         return Claims(
             operator=claims.get(named.oidc_operator_claim),
@@ -142,10 +257,14 @@ class Oidc:
             raise NotAuthenticated("The token's issuer cannot be asked for its keys.") from error
         self._keys = keys
 
-    def _ask(self) -> dict[str, jwt.PyJWK]:
+    def _describe(self) -> dict[str, Any]:
         place = self._issuer.rstrip("/") + "/.well-known/openid-configuration"
         described = self._fetch(place)
         if described.get("issuer") != self._issuer:
             raise ValueError("the discovery document is another issuer's")
+        return described
+
+    def _ask(self) -> dict[str, jwt.PyJWK]:
+        described = self._describe()
         found = jwt.PyJWKSet.from_dict(self._fetch(str(described["jwks_uri"])))
         return {key.key_id: key for key in found.keys if key.key_id and key.public_key_use != "enc"}

@@ -88,6 +88,7 @@ def terms(kept: Mapping[str, Kept], known: Collection[str], now: datetime) -> li
 
 async def plan(store: Store, tenant: str, given: Sequence[Term]) -> Pruned:
     """What pruning would erase."""
+    store = store.of(tenant)
     return await asyncio.to_thread(_counted, store, tenant, given)
 
 
@@ -96,11 +97,14 @@ async def prune(
 ) -> Pruned:
     """Erase what the terms name, a few runs in a commit, so that nobody waits long. Each run gets
     an event that says who did it, and how much. `advance` is called after each run."""
+    store = store.of(operator.tenant)
     size = store.path.stat().st_size
     due = await asyncio.to_thread(_due, store, operator.tenant, given)
     left, done = list(due.items()), Pruned()
     while left:
-        erased = await store.write(operator.tenant, partial(_erase, left, operator.name))
+        erased = await store.write(
+            operator.tenant, partial(_erase, left, operator.name), apart=True
+        )
         for counts in erased:
             advance()
             if counts:
@@ -174,7 +178,7 @@ async def _sweep(store: Store, tenant: str, marked: Marked) -> tuple[int, bool]:
     gone = 0
     for start in range(0, len(marked.names), SWEPT):
         names = marked.names[start : start + SWEPT]
-        swept = await store.write(tenant, partial(_remove, marked, names))
+        swept = await store.write(tenant, partial(_remove, marked, names), apart=True)
         if swept is None:
             return gone, False
         gone += swept

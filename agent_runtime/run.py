@@ -33,6 +33,32 @@ person says whether the lost call happened; the others are ends."""
 ENDS: frozenset[RunState] = frozenset({"completed", "rejected", "failed", "cancelled", "expired"})
 
 
+Entry = Literal["context", "reasoning", "gate"]
+"""A node that a fork may begin at."""
+
+
+class Origin(BaseModel):
+    """Where a fork comes from: another run, before a visit of one of its steps, at a `node`.
+    `edits` names what was changed; a rehearsal's effects are stubbed. `state` is the hash of the
+    graph's state that it starts with."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    run: str
+    step: str
+    visit: int
+    by: str
+    node: Entry = "context"
+    edits: tuple[str, ...] = ()
+    rehearsal: bool = False
+    state: str = ""
+
+    def __str__(self) -> str:
+        edited = f", with other {', '.join(self.edits)}" if self.edits else ""
+        rehearsed = ", a rehearsal" if self.rehearsal else ""
+        return f"forked from {self.run}/{self.step} by {self.by}{edited}{rehearsed}"
+
+
 class Run(BaseModel):
     """One run as stored. `epoch` rises with every claim; `reason` says why it waits or ended.
 
@@ -57,6 +83,7 @@ class Run(BaseModel):
     priority: int = 0
     ready_at: datetime | None = None
     tries: int = 0
+    origin: Origin | None = None
     created_at: datetime
     updated_at: datetime
 

@@ -8,7 +8,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal, assert_never
 
-from agent_runtime.anchor import Anchor, Audit, audit, open_anchor
+from agent_runtime.anchor import (
+    Anchor,
+    Audit,
+    audit,
+    audit_erased,
+    open_anchor,
+    verify_erased,
+)
 from agent_runtime.app import App
 from agent_runtime.approval import Answer, Approval
 from agent_runtime.bulk import Bulk
@@ -18,49 +25,64 @@ from agent_runtime.clock import Clock, SystemClock
 from agent_runtime.courier import Courier
 from agent_runtime.decision import Desk
 from agent_runtime.errors import Conflict, InvalidInput, LostOwnership, StoreError
+from agent_runtime.evaluation.alarm import Alarms
+from agent_runtime.evaluation.evaluate import Evaluation
+from agent_runtime.evaluation.grading import Marker
+from agent_runtime.evaluation.keeper import Keeper
+from agent_runtime.evaluation.labelling import Labeller
+from agent_runtime.evaluation.outcome import Recorder
+from agent_runtime.evaluation.shadow import Shadows
+from agent_runtime.evaluation.trial import Trials
 from agent_runtime.event import Head, Verification
 from agent_runtime.evidence import Document
 from agent_runtime.graph import compile_graph
+from agent_runtime.knowledge.index import Library
+from agent_runtime.knowledge.retrieve import Embedder, Retriever
+from agent_runtime.models.lineup import line_up
 from agent_runtime.models.model import Model
 from agent_runtime.outbox import Outbox
 from agent_runtime.pending import Pending
 from agent_runtime.queue import put
 from agent_runtime.reception import Reception
+from agent_runtime.resumption import WHERE_IT_STOPPED, Resumption, Stop, resume, stop_of
 from agent_runtime.retention import Term, terms
-from agent_runtime.run import ENDS, Run, RunState
+from agent_runtime.run import ENDS, Run
 from agent_runtime.secret import FILE as SECRETS
 from agent_runtime.secret import Secrets
 from agent_runtime.settings import (
+    ModelSettings,
     NoticeSettings,
     Settings,
+    load_model_settings,
     load_notice_settings,
     load_settings,
 )
-from agent_runtime.store import Session, Store
+from agent_runtime.store import Session
 from agent_runtime.store.approvals import PENDING
+from agent_runtime.store.files import Files
 from agent_runtime.store.retention import stored_workflows
-from agent_runtime.telemetry import Telemetry
+from agent_runtime.telemetry import Capture, Telemetry
+from agent_runtime.tenancy import Tenancy
+from agent_runtime.tenant import Residency
 from agent_runtime.timetable import Timetable
 from agent_runtime.tool import Resources
 from agent_runtime.trigger import Trigger
 from agent_runtime.verdict import Operator
 from agent_runtime.worker import Installation, Worker
-from agent_runtime.workflow import validate_input
+from agent_runtime.workflow import told_input, validate_input
 
 Settlement = Literal["happened", "did_not_happen", "retry"]
 
 DATABASE = "runtime.db"
-RESUME_INSTEAD: dict[RunState, str] = {
-    "paused": "Answer its approval: agent-runtime approvals list",
-    "outcome_unknown": "Look in the outside system, then: agent-runtime runs settle",
-}
-"""What to do about a run that waits, but not for being resumed."""
 
 
 class Runtime:
     """One installation: an app on a data folder. Open it with `Runtime.open`."""
 
-    def __init__(self, installation: Installation, worker: Worker, anchor: Anchor) -> None:
+    def __init__(
+        self, installation: Installation, worker: Worker, anchor: Anchor, tenancy: Tenancy
+    ) -> None:
+        self.tenancy = tenancy
         self.anchor = anchor
         self.store = installation.store
         self.app = installation.app
@@ -74,6 +96,16 @@ class Runtime:
         self.reception = Reception(installation)
         self.outbox = Outbox(installation)
         self.courier = Courier(installation)
+        self.keeper = Keeper(installation.store)
+        self.evaluation = Evaluation(installation.store, self.keeper, installation.app.workflows)
+        self.trials = Trials(installation.store, installation.app, self.keeper)
+        self.alarms = Alarms(installation.store, installation.app.workflows)
+        self.shadows = Shadows(installation.store, installation.app)
+        self.recorder = Recorder(installation.store, installation.app)
+        self.labeller = Labeller(installation.store, installation.app)
+        self.marker = Marker(installation)
+        self.library = Library(installation.store, installation.clock)
+        self.retriever = installation.resources.get(Retriever)
 
     @classmethod
     @asynccontextmanager
@@ -87,29 +119,36 @@ class Runtime:
         settings: Settings | None = None,
         telemetry: Telemetry | None = None,
         notices: NoticeSettings | None = None,
+        asking: ModelSettings | None = None,
+        embedder: Embedder | None = None,
         create: bool = True,
     ) -> AsyncIterator[Runtime]:
         """Open the data folder (made when missing, unless `create` is false).
 
-        `model` answers in place of the configured one. Raises StoreError or SettingsError.
+        `model` answers and `embedder` embeds in place of the configured ones. Raises StoreError
+        or SettingsError.
         """
         settings = settings or load_settings()
         clock = clock or SystemClock()
         _prepare_folder(data, create=create)
         async with AsyncExitStack() as stack:
             store, anchor = _open_file(stack, data, settings, clock)
+            embeds = embedder or _configured_embedder(settings, asking or load_model_settings())
+            retriever = Retriever(store, embeds)
             opened = {resource.kind: await resource.open(data) for resource in app.resources}
-            resources = Resources(opened)
+            resources = Resources({**opened, Retriever: retriever})
             stack.push_async_callback(resources.close)
-            traces = telemetry or Telemetry()
+            traces = telemetry or Telemetry(capture=Capture(on=settings.trace_content))
             stack.callback(traces.close)
+            models = line_up(settings, asking or load_model_settings(), model)
+            stack.push_async_callback(models.close)
             installation = Installation(
                 app=app,
                 store=store,
                 clock=clock,
                 resources=resources,
                 telemetry=traces,
-                model=model or _configured_model(settings),
+                models=models,
                 lease=settings.lease,
                 retention=settings.retention,
                 secrets=Secrets(Path(settings.secrets_file or data / SECRETS), settings.secrets),
@@ -117,7 +156,7 @@ class Runtime:
             )
             saver = Saver(store)
             graphs = {name: compile_graph(w, saver) for name, w in app.workflows.items()}
-            yield cls(installation, Worker(installation, graphs, saver), anchor)
+            yield cls(installation, Worker(installation, graphs, saver), anchor, Tenancy(store))
 
     async def start(
         self,
@@ -137,6 +176,7 @@ class Runtime:
         """
         declared = self.app.workflow(workflow)
         plain = validate_input(declared, inputs)
+        self._in.models.admit(documents)
         when = None if at is None else _utc(at)
 
         def insert(session: Session) -> Run:
@@ -147,13 +187,14 @@ class Runtime:
             trace = self._in.telemetry.new_trace()
             return put(
                 session,
-                declared,
+                self.app.version(workflow),
                 plain,
                 trigger,
                 trace,
                 documents=documents,
                 at=when,
                 priority=priority,
+                told=told_input(declared, plain),
             )
 
         return await self.store.write(tenant, insert)
@@ -187,25 +228,20 @@ class Runtime:
         await self._desk.remind(tenant)
         return [*taken, *await self._pending.expire(tenant)]
 
-    async def resume(self, run_id: str, operator: Operator, reason: str = "") -> Run:
-        """Send a run that waits for a person's attention on from its last checkpoint.
+    async def resume(
+        self, run_id: str, operator: Operator, wanted: Resumption = WHERE_IT_STOPPED
+    ) -> Run:
+        """Send a run that waits for a person's attention on: from its last checkpoint, or as is
+        `wanted`.
 
-        Raises Conflict when it is paused for an approval or has ended.
+        Raises Conflict when it is paused for an approval or has ended, or can't go on so;
+        NotFound for a step and InvalidInput for an input that it doesn't have.
         """
+        return await resume(self.store, self.app, self._worker, run_id, operator, wanted)
 
-        def resume(session: Session) -> Run:
-            run = session.runs.get(run_id)
-            if run.state in ("queued", "running"):
-                return run
-            if run.state not in ("needs_attention", "version_mismatch"):
-                remedy = RESUME_INSTEAD.get(run.state, "")
-                raise Conflict(
-                    f"Run {run_id} is {run.state}; there is nothing to resume.", remedy=remedy
-                )
-            session.events.append("run.resumed", run_id, by=operator.name, reason=reason)
-            return session.runs.move(run_id, "queued")
-
-        return await self.store.write(operator.tenant, resume)
+    async def stop_of(self, run: Run) -> Stop:
+        """Where a run stopped; raises NotFound when its workflow is gone."""
+        return await stop_of(self.store, self.app, self._worker, run)
 
     async def settle(self, run_id: str, operator: Operator, how: Settlement) -> Run:
         """Say what became of a run's lost call, as a person who looked in the outside system.
@@ -260,6 +296,11 @@ class Runtime:
         return self._worker
 
     @property
+    def telemetry(self) -> Telemetry:
+        """Where this process's spans and figures go."""
+        return self._in.telemetry
+
+    @property
     def desk(self) -> Desk:
         """What people do with questions."""
         return self._desk
@@ -271,9 +312,9 @@ class Runtime:
 
     def terms(self) -> list[Term]:
         """What the settings say is to be pruned now; raises SettingsError."""
-        across = self.store.read_across()
-        known = {*self.app.workflows, *stored_workflows(across.connection)}
-        return terms(self._in.retention, known, across.now)
+        files = [store.read_across().connection for store in self.store.all()]
+        stored = {name for file in files for name in stored_workflows(file)}
+        return terms(self._in.retention, {*self.app.workflows, *stored}, self.clock.now())
 
     def resources(self) -> tuple[Any, ...]:
         """The opened outside systems."""
@@ -281,20 +322,33 @@ class Runtime:
 
     def verify(self, tenant: str = "default", anchor: Head | None = None) -> Verification:
         """Recompute the tenant's event chain, against an anchored head where one is given."""
+        erased = self.tenancy.erased(tenant)
+        if erased is not None:
+            return verify_erased(erased, anchor)
         return self.store.read(tenant).events.verify(anchor)
 
     def audit(self, tenant: str = "default") -> Audit:
         """Recompute the tenant's event chain against the anchor outside the database."""
         self.anchor.flush()
+        erased = self.tenancy.erased(tenant)
+        if erased is not None:
+            return audit_erased(erased, self.anchor.file)
         return audit(self.store.read(tenant).events, tenant, self.anchor.file, self.clock.now())
 
 
 def _open_file(
     stack: AsyncExitStack, data: Path, settings: Settings, clock: Clock
-) -> tuple[Store, Anchor]:
+) -> tuple[Files, Anchor]:
     """The database with the anchor that hears of what it commits; `stack` closes both."""
     cipher = make_cipher(settings.content_key)
-    store = Store(data / DATABASE, clock, busy_timeout=settings.busy_timeout, cipher=cipher)
+    residency = Residency(settings.regions, settings.residency)
+    store = Files(
+        data / DATABASE,
+        clock,
+        busy_timeout=settings.busy_timeout,
+        cipher=cipher,
+        residency=residency,
+    )
     stack.callback(store.close)
     anchor = open_anchor(data, settings.anchor, clock)
     stack.callback(anchor.close)
@@ -322,12 +376,13 @@ def _utc(at: datetime) -> datetime:
         raise InvalidInput("at", at.isoformat(), "is out of range", remedy=remedy) from error
 
 
-def _configured_model(settings: Settings) -> Model | None:
-    if not settings.has_model:
+def _configured_embedder(settings: Settings, asking: ModelSettings) -> Embedder | None:
+    """The embedding model that is named; none by default, since many providers have none."""
+    if "embedding_model" not in asking.model_fields_set:
         return None
-    from agent_runtime.models.client import connect_model
+    from agent_runtime.models.embed import connect_embedder
 
-    return connect_model(settings)
+    return connect_embedder(settings, asking)
 
 
 def _prepare_folder(data: Path, *, create: bool) -> None:

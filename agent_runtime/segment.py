@@ -10,12 +10,15 @@ from agent_runtime.action import ProposedAction
 from agent_runtime.clock import Clock
 from agent_runtime.envelope import Envelope, Node, Status, validate_envelope
 from agent_runtime.evidence import Evidence, Shown
-from agent_runtime.models.model import Model
+from agent_runtime.models.executor import Executor
+from agent_runtime.models.lineup import Lineup
 from agent_runtime.policy import PolicySet
-from agent_runtime.run import Run
+from agent_runtime.redact import Redactor
+from agent_runtime.run import Run, new_id
 from agent_runtime.state import State
 from agent_runtime.step import Step
 from agent_runtime.store import Authorization, Content, Lane, Session, Store
+from agent_runtime.store.pseudonyms import pseudonym
 from agent_runtime.telemetry import Telemetry
 from agent_runtime.tool import Resources, ToolCall
 from agent_runtime.verdict import RunFacts
@@ -38,10 +41,11 @@ class Segment:
     resources: Resources
     policies: Mapping[str, PolicySet]
     prompts: Mapping[str, str]
-    model: Callable[[Step], Model]
+    models: Lineup
     telemetry: Telemetry
     lane: Lane
     grace: int = 0
+    new_id: Callable[[str], str] = new_id
     rights: dict[tuple[str, int], Authorization] = field(default_factory=dict)
     """By step and visit: those that this segment has posted, and may not be committed yet."""
     asked: set[str] = field(default_factory=set)
@@ -61,6 +65,10 @@ class Segment:
     def read(self) -> Session:
         """What is committed: not what was only posted."""
         return self.store.read(self.run.tenant)
+
+    def executor(self, step: Step) -> Executor:
+        """Who asks models for a step."""
+        return Executor(self.models, self, step)
 
     def call(self, key: str, facts: Mapping[str, Any] | None = None) -> ToolCall:
         """What a tool is told about a call under this key; `facts` are those it was decided on."""
@@ -90,6 +98,22 @@ class Segment:
             started_by=self.run.trigger.owner,
             subject=self.subject,
         )
+
+    def redactor(self, step: Step) -> Redactor:
+        """What hides from the step all that it may not see; its pseudonyms are posted as they are
+        made."""
+        declared = step.context.minimise
+        key = self.read().pseudonyms.key() if declared.names else None
+        if key is None:
+            return Redactor(declared)
+        tenant_key = key
+
+        def name(kind: str, value: str) -> str:
+            made = pseudonym(tenant_key, kind, value)
+            self.post(lambda session: session.pseudonyms.add(made, value))
+            return made
+
+        return Redactor(declared, name)
 
     def passages(self, hashes: list[str]) -> list[Shown]:
         """The passages behind the hashes in the graph's state."""

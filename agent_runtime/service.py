@@ -4,15 +4,23 @@ from __future__ import annotations
 
 import asyncio
 import random
+from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import suppress
 from datetime import timedelta
-from typing import assert_never
+from typing import Any, assert_never
 
-from agent_runtime.errors import AgentRuntimeError, LostOwnership, StoreError
+from agent_runtime.errors import (
+    AgentRuntimeError,
+    LostOwnership,
+    ModelUnavailable,
+    StoreError,
+)
+from agent_runtime.evaluation.keeper import Follower
 from agent_runtime.event import Event, EventType
+from agent_runtime.figures import Reading
 from agent_runtime.queue import UNLIMITED, Job, Limits, Queue
+from agent_runtime.queue.files import FilesQueue
 from agent_runtime.queue.retry import backoff
-from agent_runtime.queue.sqlite import SqliteQueue
 from agent_runtime.retention import prune
 from agent_runtime.run import Run
 from agent_runtime.runtime import Runtime
@@ -51,7 +59,7 @@ class Service:
     """Drives what is ready, `concurrency` segments at a time; a paused run costs it nothing.
 
     `grace`: seconds that it goes on with what it holds once it is told to stop. `owner`: what its
-    claims name, ending in host and process.
+    claims name, ending in host and process. `follow`: takes over what others have put in force.
     """
 
     def __init__(
@@ -63,15 +71,19 @@ class Service:
         grace: float = 10.0,
         rng: random.Random | None = None,
         owner: str | None = None,
+        follow: Callable[[], Awaitable[None]] | None = None,
     ) -> None:
         self._runtime = runtime
+        self._follow = follow
         self._store = runtime.store
         self._worker = runtime.worker
         self._owner = owner or runtime.worker.name
         self._pending = runtime.pending
         self._desk = runtime.desk
         self._timetable = runtime.timetable
-        self._queue: Queue = SqliteQueue(runtime.store, runtime.worker.lease)
+        watching = (runtime.trials.review, runtime.alarms.review)
+        self._follower = Follower(runtime.store, runtime.keeper, watching)
+        self._queue: Queue = FilesQueue(runtime.store, runtime.worker.lease)
         self._concurrency = concurrency
         self._limits = limits
         self._grace = grace
@@ -87,6 +99,8 @@ class Service:
             await self._review()
             await self._timetable.declare()
             await self._set_upkeep()
+            self._follower.begin()
+            self._runtime.telemetry.measure(Reading(self._store))
             while not stop.is_set():
                 whole = await self._turn(stop)
                 if once and whole and not self._held and not self._upkeep:
@@ -95,12 +109,15 @@ class Service:
         finally:
             watcher.cancel()
             self._store.listeners.remove(self._hear)
+            await self._follower.end()
             await self._leave()
 
     async def _turn(self, stop: asyncio.Event) -> bool:
         """Let time take effect, then take up what is ready. A fault of the installation, such as
         a full disk, is for the next turn to try again: then this is false."""
         try:
+            if self._follow is not None:
+                await self._follow()
             await self._queue.reap(is_gone)
             await self._fire()
             while len(self._held) < self._concurrency and not stop.is_set():
@@ -135,8 +152,10 @@ class Service:
                 await self._desk.remind(tenant)
             case "schedule":
                 await self._timetable.fire(tenant)
-            case "upkeep":
+            case "upkeep" if tenant == INSTALLATION:
                 await self._keep_up()
+            case "upkeep":
+                await self._read_again(tenant)
             case "notice":
                 self._deliver(tenant)
             case "start":  # the claim takes it away
@@ -174,9 +193,17 @@ class Service:
             return True
 
         if await self._store.write(INSTALLATION, take):
-            task = asyncio.create_task(self._prune())
-            self._upkeep.add(task)
-            task.add_done_callback(self._end_upkeep)
+            self._beside(self._prune())
+
+    async def _read_again(self, tenant: str) -> None:
+        """Look at the files of sources that are due, unless another process does."""
+        if await self._runtime.library.take_turn(tenant):
+            self._beside(self._refresh(tenant))
+
+    def _beside(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work)
+        self._upkeep.add(task)
+        task.add_done_callback(self._end_upkeep)
 
     def _end_upkeep(self, task: asyncio.Task[None]) -> None:
         self._upkeep.discard(task)
@@ -187,12 +214,25 @@ class Service:
     async def _prune(self) -> None:
         try:
             given = self._runtime.terms()
-            for tenant in stored_tenants(self._store.read_across().connection):
+            files = [store.read_across().connection for store in self._store.all()]
+            for tenant in [tenant for file in files for tenant in stored_tenants(file)]:
                 pruner = Operator(name="the settings", tenant=tenant)
                 done = await prune(self._store, pruner, given, lambda: None)
                 log("pruned", tenant=tenant, runs=len(done.runs), bytes=done.bytes)
         except AgentRuntimeError as error:
             log("pruning failed", error=error.code)  # the next day's turn tries again
+
+    async def _refresh(self, tenant: str) -> None:
+        library = self._runtime.library
+        try:
+            found = [entry.state async for entry in library.refresh(tenant, "worker")]
+            with suppress(ModelUnavailable):  # found by words until the endpoint answers
+                await self._runtime.retriever.embed_missing(tenant)
+            await library.end_turn(tenant)
+            counts = {state: found.count(state) for state in sorted(set(found))}
+            log("knowledge refreshed", tenant=tenant, **counts)
+        except AgentRuntimeError as error:
+            log("refreshing failed", error=error.code)  # its turn comes again
 
     async def _sleep(self, stop: asyncio.Event) -> None:
         """Until something stirs. Meanwhile only the dead are looked for: they cannot stir."""

@@ -22,6 +22,8 @@ from pydantic import (
 )
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from agent_runtime.attachment import LARGEST, TYPES
+from agent_runtime.budget import Budget, Price, Scope, Tier
 from agent_runtime.errors import SettingsError
 
 PREFIX = "AGENT_RUNTIME_"
@@ -68,8 +70,11 @@ class Settings(BaseSettings):
     The limits bound what workers take up.
      `retention`: by workflow, `*` for all others; what an entry does not name follows `*`.
      `content_key`: seals stored content; several, by blanks: the first seals, all open.
+     `regions`: those whose tenants may have files here, in a folder of that name; `residency`: by
+     tenant, the region that its data must not leave.
      `secrets`: what other systems' messages are signed with, by `tenant/name`; `secrets_file`:
      where more of them stand, `secrets.toml` in the data folder unless it says otherwise.
+     `trace_content`: traces carry prompts, answers and arguments, redacted.
      `anchor`: a file, or an https URL, that history's heads are exported to.
     """
 
@@ -87,10 +92,13 @@ class Settings(BaseSettings):
     starts_per_second: float | None = Field(default=None, gt=0, le=1_000_000)
     retention: dict[str, Kept] = {}
     content_key: SecretStr | None = None
+    regions: tuple[str, ...] = ()
+    residency: dict[str, str] = {}
     secrets: dict[str, SecretStr] = {}
     secrets_file: str | None = None
     anchor: str | None = None
     log_level: LogLevel = "WARNING"
+    trace_content: bool = False
 
     @property
     def has_model(self) -> bool:
@@ -103,7 +111,10 @@ class ServeSettings(BaseSettings):
 
     `trusted_hosts`: names that requests may address, beside the one it is bound to. `oidc_issuer`
     and `oidc_audience` together switch OIDC on; the claims say who it is. Without a tenant claim
-    everybody is of `oidc_tenant`. Sizes are in bytes, times in seconds; rates are per minute, one
+    everybody is of `oidc_tenant`. With `oidc_client_id` people sign in to the console there too.
+    `public_url`: how browsers reach this server where something stands in between, such as
+    https://approvals.example.com. `sign_in_idle`, `sign_in_lasting`: when a sign-in to the console
+    ends unused, and at the latest. Sizes are in bytes, times in seconds; rates are per minute, one
     for each token and one for each tenant.
     """
 
@@ -118,6 +129,12 @@ class ServeSettings(BaseSettings):
     oidc_tenant_claim: str | None = None
     oidc_tenant: str = "default"
     oidc_leeway: float = Field(default=60.0, ge=0, le=300)
+    oidc_client_id: str | None = None
+    oidc_client_secret: SecretStr | None = None
+    oidc_scope: str = "openid profile"
+    public_url: Annotated[str | None, Field(pattern=r"^https?://[^/\s]+$")] = None
+    sign_in_idle: float = Field(default=1_800.0, gt=0, le=86_400)
+    sign_in_lasting: float = Field(default=43_200.0, gt=0, le=604_800)
     max_body: int = Field(default=1_000_000, gt=0)
     max_depth: int = Field(default=32, gt=0, le=100)
     token_rate: int = Field(default=6_000, gt=0)
@@ -159,6 +176,58 @@ class NoticeSettings(BaseSettings):
         return password
 
 
+class ModelSpec(BaseModel):
+    """One model that steps may be answered by. `provider`: `openai`, for any compatible URL, or
+    the import string of another chat model (`package.module:Class`), made with `options`.
+
+    `api_key_variable` names the environment's variable that holds the key; `output`: how an answer
+    is held to its schema, json_schema, tool, or plain words; auto tries the first and remembers
+    what the provider can do. `fallback` is asked when this one fails for good.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    model: str
+    provider: str = "openai"
+    base_url: str | None = None
+    api_key_variable: str = "OPENAI_API_KEY"
+    api: Literal["chat", "responses"] = "chat"
+    output: Literal["auto", "json_schema", "tool", "plain"] = "auto"
+    fallback: str | None = None
+    options: dict[str, Any] = {}
+
+
+class ModelSettings(BaseSettings):
+    """How models are asked: `AGENT_RUNTIME_…` variables, beside `Settings.model` and its key.
+
+    `models`: by name; `default` is the one of `AGENT_RUNTIME_MODEL`, and `tiers` says which of
+    them is light, standard or heavy. `prices`: by the provider's name of a model. `budgets`: by
+    scope. `model_concurrency` and `model_rate` (a minute) hold for each provider;
+    `model_max_output` is in tokens, `model_cache` in seconds. `model_stream`: whether the run's
+    live events tell how an answer grows. `attachment_types` are media types, `attachment_max` is
+    in bytes.
+    """
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, allow_inf_nan=False)
+
+    models: dict[str, ModelSpec] = {}
+    tiers: dict[Tier, str] = {}
+    prices: dict[str, Price] = {}
+    budgets: dict[Scope, Budget] = {}
+    model_output: Literal["auto", "json_schema", "tool", "plain"] = "auto"
+    model_api: Literal["chat", "responses"] = "chat"
+    model_fallback: str | None = None
+    model_concurrency: int = Field(default=64, gt=0)
+    model_rate: int | None = Field(default=None, gt=0)
+    model_max_output: int = Field(default=4_000, gt=0)
+    model_cache: float = Field(default=86_400, gt=0)
+    model_stream: bool = False
+    attachment_types: tuple[str, ...] = TYPES
+    attachment_max: int = Field(default=LARGEST, gt=0, le=30_000_000)
+    embedding_model: str = "text-embedding-3-small"
+    embedding_batch: int = Field(default=128, gt=0, le=2_048)
+
+
 class ClientSettings(BaseSettings):
     """Where the command line works when not here: `AGENT_RUNTIME_URL`, as `--url` says it too, and
     `AGENT_RUNTIME_TOKEN`, for which there is no option: other users see a command's words."""
@@ -172,6 +241,11 @@ class ClientSettings(BaseSettings):
 def load_client_settings() -> ClientSettings:
     """Read the environment; raises SettingsError that names the variable."""
     return _load(ClientSettings)
+
+
+def load_model_settings() -> ModelSettings:
+    """Read the environment; raises SettingsError that names the variable."""
+    return _load(ModelSettings)
 
 
 def load_notice_settings() -> NoticeSettings:
@@ -248,7 +322,10 @@ KINDS: tuple[type[BaseSettings], ...] = (
     Settings,
     ServeSettings,
     NoticeSettings,
+    ModelSettings,
     ClientSettings,
 )
-SECRET = frozenset({"openai_api_key", "content_key", "secrets", "smtp_password", "token"})
+SECRET = frozenset(
+    {"openai_api_key", "oidc_client_secret", "content_key", "secrets", "smtp_password", "token"}
+)
 """Fields whose values are never told."""

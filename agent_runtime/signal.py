@@ -8,7 +8,19 @@ from decimal import ROUND_DOWN, Decimal
 from pydantic import BaseModel, ConfigDict
 
 from agent_runtime.envelope import Envelope
-from agent_runtime.evidence import Shown, contradictions, count_tokens, unverified
+from agent_runtime.evidence import (
+    Shown,
+    contradictions,
+    count_tokens,
+    outdated,
+    stale,
+    unverified,
+)
+from agent_runtime.guard import Finding
+from agent_runtime.provenance import Provenance
+
+UNTRACED = Provenance(asked_for=False, from_tools=True)
+"""Of values that nobody looked at."""
 
 
 class Thresholds(BaseModel):
@@ -30,6 +42,9 @@ class Signals(BaseModel):
 
     `amount_difference` is |stated - computed| where the proposal states an amount; with nothing
     computed, whatever is stated differs. `asks_for_person`: the proposer itself wants a person.
+    `asked_for`, `from_tools`: where the action's values come from (`provenance.py`); no doubt by
+    themselves, they are there for policies that let run unattended only what was asked for.
+    `guards`: those that found something in a draft, and `findings` what, in words.
     `clean`: no signal is raised.
     """
 
@@ -45,6 +60,10 @@ class Signals(BaseModel):
     retried_repeatedly: bool
     stale_evidence: int
     asks_for_person: bool = False
+    asked_for: bool = False
+    from_tools: bool = True
+    guards: tuple[str, ...] = ()
+    findings: tuple[str, ...] = ()
     amount_difference: Decimal | None = None
     clean: bool
 
@@ -58,6 +77,8 @@ def compute_signals(
     budget: int,
     now: datetime,
     thresholds: Thresholds,
+    provenance: Provenance = UNTRACED,
+    findings: tuple[Finding, ...] = (),
 ) -> Signals:
     """Measure one proposal against everything shown in its run.
 
@@ -68,7 +89,7 @@ def compute_signals(
     tokens = sum(count_tokens(passage.text) for passage in shown)
     quotes = len(unverified(envelope.evidence, shown))
     conflicts = len(contradictions(shown))
-    stale = _count_stale(shown, now)
+    old = len({*stale(shown, now), *outdated(shown)})
     difference = _difference(envelope, amount)
     raised = (
         confidence < thresholds.confidence,
@@ -86,17 +107,15 @@ def compute_signals(
         context_large=raised[1],
         retries=retries,
         retried_repeatedly=raised[2],
-        stale_evidence=stale,
+        stale_evidence=old,
         asks_for_person=asks,
+        asked_for=provenance.asked_for,
+        from_tools=provenance.from_tools,
+        guards=tuple(sorted({finding.guard for finding in findings})),
+        findings=tuple(f"{finding.guard}: {finding.text}" for finding in findings),
         amount_difference=difference,
-        clean=not any((*raised, asks, quotes, conflicts, stale, wrong_amount)),
+        clean=not any((*raised, asks, quotes, conflicts, old, wrong_amount, findings)),
     )
-
-
-def _count_stale(shown: list[Shown], now: datetime) -> int:
-    """Sources whose newest passage is past its time."""
-    newest = {passage.source: passage for passage in shown}
-    return sum(1 for p in newest.values() if p.stale_at is not None and p.stale_at <= now)
 
 
 def _difference(envelope: Envelope, amount: Decimal | None) -> Decimal | None:

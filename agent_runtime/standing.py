@@ -32,26 +32,22 @@ class Standing:
         """The graph's state."""
         return self.newest.checkpoint["channel_values"]
 
-    def mismatch(self, workflow: Workflow) -> str:
-        """What keeps this code from resuming the parked step; empty when nothing does."""
+    def fits(self, workflow: Workflow) -> bool:
+        """Whether this code may resume the parked step."""
         # Not by a snapshot's `next`, which leaves out a node whose writes are stored while the
         # checkpoint that takes them in is not: after a crash between the two it goes on there.
         values, idle = self.values, self.idle
         if idle and values.get("route") == "end" and values.get("after") is None:
-            return ""
+            return True
         if "step" not in values:
-            return ""  # only its input is stored: no step has begun
+            return True  # only its input is stored: no step has begun
         parked = values["step"]
-        remedy = "Deploy the version that started the run, or cancel it and start anew."
         try:
             present = workflow.contract(parked)
         except WorkflowError:
-            return f"This version doesn't have step {parked!r}, where the run is parked. {remedy}"
-        if values["contracts"].get(parked) != present:
-            return f"Tools, schemas or edges of step {parked!r} have changed since. {remedy}"
-        if idle:
-            return f"This version doesn't have the node in step {parked!r} that is next. {remedy}"
-        return ""
+            return False
+        # Idle, a node that is next is not in this version's step.
+        return bool(values["contracts"].get(parked) == present) and not idle
 
 
 async def stands_at(graph: Graph, saver: Saver, config: RunnableConfig) -> Standing | None:
@@ -81,6 +77,16 @@ def begin(workflow: Workflow) -> State:
         "counts": {},
         "taken": {},
     }
+
+
+def migrated(values: Mapping[str, Any], workflow: Workflow, step: str, to: str) -> State:
+    """A parked run's state as it begins a step of another version; visits are counted on, so that
+    no right or question of before is found again."""
+    visits = dict(values.get("visits", {}))
+    visits[to] = max(visits.get(to, 0), visits.pop(step, 0) if step != to else 0)
+    fresh = begin(workflow)
+    told = {name: values[name] for name in ("shown", "bundle", "feedback") if name in values}
+    return cast("State", {**fresh, **told, "step": to, "visits": visits, "route": "context"})
 
 
 def _parked_at(found: CheckpointTuple) -> Interrupt | None:

@@ -9,8 +9,13 @@ from typing import Literal
 
 from agent_runtime.action import digest
 from agent_runtime.brief import Brief, LookUp
+from agent_runtime.budget import Budget, Tier
 from agent_runtime.envelope import Envelope, Node
 from agent_runtime.errors import OutOfScope, WorkflowError
+from agent_runtime.evidence import Claim
+from agent_runtime.failure import Remedy, Table
+from agent_runtime.guard import Guards
+from agent_runtime.redact import Minimise
 from agent_runtime.signal import Thresholds
 from agent_runtime.tool import Effect, Tool
 
@@ -34,11 +39,17 @@ RUBRIC: dict[Node, frozenset[Effect]] = {
 class Context:
     """The first phase: look-ups whose arguments come from the run's input by name.
 
-    `token_budget` bounds everything shown in the run, in estimated tokens.
+    `token_budget` bounds everything shown in the run, in estimated tokens. `minimise`: what of
+    results, documents and the run's input the step may see. `claims`: what texts are checked for,
+    so that two that contradict each other are noticed. `sees` names earlier steps: of each of them
+    the step is given the last envelope, and nothing else that they said or were shown.
     """
 
     tools: Sequence[Tool] = ()
     token_budget: int = 4_000
+    minimise: Minimise = field(default_factory=Minimise)
+    claims: Sequence[Claim] = ()
+    sees: Sequence[str] = ()
 
 
 @dataclass(frozen=True)
@@ -49,6 +60,12 @@ class Reasoning:
     write tools it may propose, `tools` what it may call itself. `offline` answers in place of
     the model where none is configured. `attempts` bounds malformed envelopes, `max_calls` tool
     calls, `max_tool_errors` impossible proposals, each per visit.
+
+    `tier`: whose models answer first; `failures`: what is done otherwise about a failed call than
+    the table says. `budget`: for one run of this step. `optional`: when no model can be had, the
+    step is left out and flagged. `deterministic`: asked at temperature 0, and an answer to exactly
+    the same request is used again; never for drafting. `guards`: what texts to be sent are held
+    against; `attachments`: whether its model is shown what came with the run.
     """
 
     prompt: str = ""
@@ -59,6 +76,23 @@ class Reasoning:
     attempts: int = 3
     max_calls: int = 40
     max_tool_errors: int = 5
+    tier: Tier = "standard"
+    failures: Table = field(default_factory=dict)
+    budget: Budget | None = None
+    optional: bool = False
+    deterministic: bool = False
+    guards: Guards | None = None
+    attachments: bool = False
+
+    @property
+    def table(self) -> Table:
+        """What this step declares about failures; `attempts` bounds malformed answers."""
+        further = max(0, self.attempts - 1)
+        bounded: Table = {
+            "invalid_json": Remedy("again", further),
+            "wrong_content": Remedy("hint", further),
+        }
+        return {**bounded, **self.failures}
 
 
 @dataclass(frozen=True)

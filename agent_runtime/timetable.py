@@ -8,7 +8,7 @@ from functools import partial
 from typing import Any
 
 from agent_runtime.clock import to_text
-from agent_runtime.errors import Conflict, InvalidInput
+from agent_runtime.errors import Conflict, InvalidInput, StoreError, TenantErased
 from agent_runtime.event import EventType
 from agent_runtime.queue import put
 from agent_runtime.run import Run
@@ -19,7 +19,7 @@ from agent_runtime.telemetry import log
 from agent_runtime.trigger import SCHEDULED, Trigger
 from agent_runtime.verdict import Operator
 from agent_runtime.worker import Installation
-from agent_runtime.workflow import validate_input
+from agent_runtime.workflow import told_input, validate_input
 
 CODE = "the project's code"
 RUNTIME = "the runtime"
@@ -37,16 +37,21 @@ class Timetable:
 
     async def declare(self) -> None:
         """Bring what is stored in line with what the project's code declares."""
-        read = self._in.store.read_across()
-        wanted: dict[str, Declared] = {tenant: {} for tenant in whose_declared(read.connection)}
+        store = self._in.store
+        held = [read.read_across().connection for read in store.all()]
+        wanted: dict[str, Declared] = {t: {} for file in held for t in whose_declared(file)}
         for workflow in self._in.app.workflows.values():
             for schedule in workflow.schedules:
                 plain = replace(schedule, input=validate_input(workflow, dict(schedule.input)))
                 of_tenant = wanted.setdefault(schedule.tenant, {})
                 of_tenant[id_of(workflow.name, schedule.name)] = (workflow.name, plain)
         for tenant, declared in wanted.items():
-            if _differs(read.session(tenant), declared):
-                await self._in.store.write(tenant, partial(_declare, declared))
+            try:
+                if _differs(store.read(tenant), declared):
+                    await store.write(tenant, partial(_declare, declared))
+            except (StoreError, TenantErased) as error:
+                # Others' schedules go on. One that is to be made yet declares them then.
+                log("schedules of a tenant without data", tenant=tenant, error=error.code)
 
     async def create(self, operator: Operator, workflow: str, schedule: Schedule) -> StoredSchedule:
         """Store a schedule in the operator's tenant.
@@ -153,8 +158,9 @@ class Timetable:
         workflow = self._in.app.workflow(stored.workflow)
         plain = validate_input(workflow, stored.input)
         # Ready since its time, so that late ones are taken up in their order.
-        trace = self._in.telemetry.new_trace()
-        return put(session, workflow, plain, trigger, trace, at=at)
+        trace, version = self._in.telemetry.new_trace(), self._in.app.version(workflow.name)
+        told = told_input(workflow, plain)
+        return put(session, version, plain, trigger, trace, at=at, told=told)
 
 
 def key_of(schedule_id: str, at: datetime) -> str:

@@ -51,9 +51,26 @@ class Whom(BaseModel):
     tenant: Name
 
 
-def new_secret() -> str:
-    """A secret of 256 random bits; shown once, stored nowhere."""
-    return PREFIX + secrets.token_urlsafe(32)
+MARKED = "."
+"""What ends the mark of a secret that leads to a tenant's own file: no random part has one."""
+
+
+def new_secret(mark: str = "", prefix: str = PREFIX) -> str:
+    """A secret of 256 random bits; shown once, stored nowhere. `mark`: of the file that holds what
+    is stored of it, where that is not the main one."""
+    return f"{prefix}{mark}{MARKED if mark else ''}{secrets.token_urlsafe(32)}"
+
+
+def mark_in(secret: str) -> str:
+    """The mark in a secret; empty where it has none."""
+    head, found, _ = secret.partition(MARKED)
+    return head.partition("_")[2] if found else ""
+
+
+def shown_of(secret: str) -> str:
+    """The start of a secret, enough to tell two tokens apart and no more."""
+    head = secret.rpartition(MARKED)[2].removeprefix(PREFIX)
+    return f"{PREFIX}{head[:4]}"
 
 
 def hash_of(secret: str) -> str:

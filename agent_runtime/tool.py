@@ -151,7 +151,8 @@ Function = Callable[[Any, ToolCall], Awaitable[Any]]
 
 @dataclass(frozen=True)
 class Tool:
-    """A declared tool. Made by `@tool` or `adopt`; `arguments` is its pydantic model."""
+    """A declared tool. Made by `@tool` or `adopt`; `arguments` is its pydantic model. `labels`:
+    what it may see of the knowledge base."""
 
     name: str
     description: str
@@ -167,14 +168,23 @@ class Tool:
     timeout: float = 30.0
     fresh_for: timedelta | None = None
     bindings: tuple[tuple[str, str], ...] = ()
+    labels: tuple[str, ...] = ()
 
     @cached_property
     def schema(self) -> dict[str, Any]:
         """The JSON Schema of its arguments."""
         return self.arguments.model_json_schema()
 
-    async def __call__(self, args: BaseModel, call: ToolCall, *, grant: Grant | None = None) -> Any:
-        """Run the tool; a write needs the grant for this very call, else `Ungated`.
+    async def __call__(
+        self,
+        args: BaseModel,
+        call: ToolCall,
+        *,
+        grant: Grant | None = None,
+        revealed: BaseModel | None = None,
+    ) -> Any:
+        """Run the tool; a write needs the grant for this very call, else `Ungated`. `revealed`:
+        the same arguments with the values that pseudonyms in them stand for.
 
         Raises ToolRefused (nothing changed) or ToolUnavailable (also on time-out).
         """
@@ -182,7 +192,7 @@ class Tool:
             if grant is None:
                 raise Ungated(f"{self.name} is a write tool and was called without a grant.")
             grant.spend(self.name, call.key, action_digest(call.tenant, self.exact(args)))
-        return await self._timed(self._function, args, call)
+        return await self._timed(self._function, args if revealed is None else revealed, call)
 
     async def read_facts(self, args: BaseModel, call: ToolCall) -> BaseModel:
         """What the system of record says about the call's target now."""

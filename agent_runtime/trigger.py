@@ -5,10 +5,18 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, StringConstraints, ValidationInfo, field_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    ValidationInfo,
+    field_validator,
+)
 
 from agent_runtime.action import canonical, require_json
 from agent_runtime.errors import InvalidInput
@@ -24,13 +32,16 @@ _OWNED = {SCHEDULED: "schedule", SENT: "event"}
 _NAME = re.compile(r"^[a-z0-9][a-z0-9_-]{0,59}$")
 
 
+TriggerKind = Literal["request", "event", "schedule"]
+
+
 class Trigger(BaseModel):
     """A request, event or schedule. `owner` counts as who started the run: they may not
     approve in it. The same `key` for one workflow and tenant gives the same run."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    kind: Literal["request", "event", "schedule"]
+    kind: TriggerKind
     owner: Annotated[str, StringConstraints(min_length=1, max_length=200)]
     key: Annotated[str, StringConstraints(min_length=1, max_length=200)] | None = None
 
@@ -106,3 +117,56 @@ class EventTrigger:
     def key_of(self, named: list[Any]) -> str:
         """The trigger key of an event by what names it, however long and strange that is."""
         return f"{SENT}{self.name}:{hashlib.sha256(canonical(named)).hexdigest()[:40]}"
+
+
+class WantedTrigger(BaseModel):
+    """What a person wants to be started by another system's events; see `EventTrigger`. Without an
+    `owner`, what it sends counts as started by whoever makes it."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        frozen=True,
+        json_schema_extra={
+            "examples": [{"name": "crm", "workflow": "refund", "secret": "crm", "owner": "crm"}]
+        },
+    )
+
+    name: Annotated[str, StringConstraints(pattern=_NAME.pattern)]
+    workflow: Annotated[str, StringConstraints(min_length=1, max_length=100)]
+    secret: Annotated[str, StringConstraints(min_length=1, max_length=100)]
+    owner: Annotated[str, StringConstraints(min_length=1, max_length=200)] | None = None
+    mapping: Annotated[dict[str, str], Field(max_length=100)] | None = None
+    id: Annotated[str, StringConstraints(max_length=200)] | None = None
+
+
+class StoredTrigger(BaseModel):
+    """A trigger that a person has made in a tenant."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: str
+    workflow: str
+    secret: str
+    owner: str
+    mapping: dict[str, str] | None = None
+    id: str | None = None
+    made_by: str
+    made_at: datetime
+
+    def of(self, tenant: str) -> EventTrigger:
+        """The same as code would have declared it, but for its address: that holds the tenant, so
+        that it can be none of code's, or another tenant's. Raises InvalidInput as `check` does."""
+        plain = EventTrigger(
+            self.name,
+            owner=self.owner,
+            secret=self.secret,
+            mapping=self.mapping,
+            id=self.id,
+            tenant=tenant,
+        )
+        plain.check()
+        return replace(plain, name=f"{tenant}{WITHIN}{self.name}")
+
+
+WITHIN = "."
+"""Between tenant and name in the address of a trigger that a person has made."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import ssl
 from collections.abc import Mapping
+from email.utils import parsedate_to_datetime
 
 import httpx
 
@@ -16,6 +17,9 @@ from agent_runtime.settings import NoticeSettings
 CONNECT = 5.0
 TOTAL = 15.0
 """Seconds for the connection, and for all of it."""
+
+BUSY = frozenset({429, 503})
+"""The receiver may say when to come back."""
 
 GONE = 410
 """The receiver says that it wants no more of these."""
@@ -46,7 +50,7 @@ class Webhook:
                 client,
                 client.stream("POST", to, content=body, headers=headers) as answer,
             ):
-                return _outcome(answer.status_code)
+                return _outcome(answer.status_code, answer.headers)
         except AddressRefused:
             return Outcome("its address may not be reached", final=True)
         except (TimeoutError, httpx.TimeoutException):
@@ -55,7 +59,21 @@ class Webhook:
             return Outcome(f"no connection ({type(error).__name__})")
 
 
-def _outcome(status: int) -> Outcome:
+def _outcome(status: int, headers: httpx.Headers) -> Outcome:
     if 200 <= status < 300:
         return Outcome()
-    return Outcome(f"status {status}", final=status == GONE)
+    wait = _asked_to_wait(headers) if status in BUSY else 0.0
+    return Outcome(f"status {status}", final=status == GONE, wait=wait)
+
+
+def _asked_to_wait(headers: httpx.Headers) -> float:
+    """The seconds of a Retry-After; 0 without one that can be read. A date is held against the
+    receiver's own clock, which may be another than ours."""
+    asked = headers.get("retry-after", "")
+    if asked.isascii() and asked.isdigit():
+        return float(asked[:9])
+    try:
+        until, now = (parsedate_to_datetime(text) for text in (asked, headers.get("date", "")))
+        return max(0.0, (until - now).total_seconds())
+    except (ValueError, TypeError):
+        return 0.0

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
-from collections.abc import Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
@@ -25,23 +25,24 @@ from agent_runtime.errors import (
     LostOwnership,
     NeedsAttention,
     OutcomeUnknown,
-    SettingsError,
     StoreError,
 )
-from agent_runtime.graph import RECURSION_LIMIT, Graph
-from agent_runtime.models.model import Model, offline_model
+from agent_runtime.graph import RECURSION_LIMIT, Graph, compile_graph
+from agent_runtime.models.lineup import Lineup
 from agent_runtime.queue import take
 from agent_runtime.queue.retry import is_transient
-from agent_runtime.run import ENDS, Run, RunState
+from agent_runtime.reentry import reentry
+from agent_runtime.rollout import prompts_of
+from agent_runtime.run import ENDS, Run, RunState, new_id
 from agent_runtime.secret import FILE, Secrets
 from agent_runtime.segment import Segment
 from agent_runtime.settings import Kept, NoticeSettings, load_notice_settings
-from agent_runtime.standing import begin, stands_at
-from agent_runtime.step import Step
+from agent_runtime.standing import Standing, begin, migrated, stands_at
 from agent_runtime.store import Lane, Session, Store
 from agent_runtime.store.approvals import PENDING
 from agent_runtime.telemetry import Telemetry, log
 from agent_runtime.tool import Resources
+from agent_runtime.version import mismatch
 from agent_runtime.workflow import END_STATES
 
 TOLD = ["outcome", "envelope", "feedback"]
@@ -50,29 +51,19 @@ TOLD = ["outcome", "envelope", "feedback"]
 
 @dataclass(frozen=True)
 class Installation:
-    """What every segment needs, opened once per process. `model` is None when offline."""
+    """What every segment needs, opened once per process."""
 
     app: App
     store: Store
     clock: Clock
     resources: Resources
     telemetry: Telemetry
-    model: Model | None
+    models: Lineup
     lease: float
     retention: Mapping[str, Kept] = field(default_factory=dict)
     secrets: Secrets = field(default_factory=lambda: Secrets(Path(FILE)))
     notices: NoticeSettings = field(default_factory=load_notice_settings)
-
-    def model_for(self, step: Step) -> Model:
-        """Who answers a step's prompt; raises SettingsError when nobody can."""
-        if self.model is not None:
-            return self.model
-        if step.reasoning.offline is None:
-            raise SettingsError(
-                f"Step {step.name!r} has no offline rule, and no model is configured.",
-                remedy="Set OPENAI_API_KEY (and OPENAI_BASE_URL for another provider).",
-            )
-        return offline_model(step.reasoning.offline)
+    new_id: Callable[[str], str] = new_id
 
     def segment(self, run: Run, lane: Lane | None = None) -> Segment:
         """All that the nodes of one claim may use; without its lane, all there is to read."""
@@ -86,12 +77,19 @@ class Installation:
             clock=self.clock,
             resources=self.resources,
             policies=self.app.policies,
-            prompts=self.app.prompts.get(run.workflow, {}),
-            model=self.model_for,
+            prompts=self._prompts(run),
+            models=self.models,
             telemetry=self.telemetry,
             lane=lane or self.store.lane(run.tenant, run.id, run.epoch),
             grace=0 if first else events.count("run.resumed", run.id),
+            new_id=self.new_id,
         )
+
+    def _prompts(self, run: Run) -> Mapping[str, str]:
+        """A run's prompts by name, with the one that it has drawn where one is tried."""
+        running = self.store.read(run.tenant).rollouts.running(run.workflow)
+        texts = self.app.prompts.get(run.workflow, {})
+        return prompts_of(texts, running, run.id, run.created_at)
 
 
 @dataclass(frozen=True)
@@ -164,6 +162,14 @@ class Worker:
     async def state_of(self, run: Run) -> StateSnapshot:
         """The graph's latest checkpoint of a run."""
         return await self._graphs[run.workflow].aget_state(config_of(run))
+
+    def history(self, run: Run) -> AsyncIterator[StateSnapshot]:
+        """The checkpoints of a run, the newest first."""
+        return self._graphs[run.workflow].aget_state_history(config_of(run))
+
+    def new_trace(self) -> str:
+        """Plan the trace of a new run."""
+        return self._in.telemetry.new_trace()
 
     async def _claim(self, tenant: str, run_id: str) -> Run:
         def claim(session: Session) -> Run:
@@ -242,18 +248,16 @@ class Worker:
         # Every checkpoint is written under a claim: the first claim finds none.
         stands = None if segment.run.epoch <= 1 else await stands_at(graph, self._saver, config)
         if stands is not None:
-            mismatch = stands.mismatch(segment.workflow)
-            if mismatch:
-                return Halt("version_mismatch", mismatch)
-            if stands.idle:
+            fits = stands.fits(segment.workflow)
+            if not fits and segment.workflow.migrated(str(stands.values["step"])) is None:
+                return Halt("version_mismatch", self._mismatch(segment, stands))
+            if fits and stands.idle:
                 return Halt(END_STATES[stands.values["outcome"]])
         while True:
-            payload: Any = begin(segment.workflow) if stands is None else None
-            if stands is not None and stands.parked is not None:
-                wake = self._wake(segment, stands.parked)
-                if wake is None:
-                    return Halt("paused", interrupt=stands.parked)
-                payload = Command(resume={stands.parked.id: wake})
+            following = await self._following(segment, graph, stands)
+            if isinstance(following, Halt):
+                return following
+            graph, payload = following
             found = holding(config, None if stands is None else stands.newest)
             values = await graph.ainvoke(
                 payload, found, context=segment, durability="sync", output_keys=TOLD
@@ -264,6 +268,68 @@ class Worker:
             if parked.value["approval"] in segment.asked:
                 return Halt("paused", interrupt=parked)
             stands = await stands_at(graph, self._saver, config)
+
+    async def _following(
+        self, segment: Segment, graph: Graph, stands: Standing | None
+    ) -> tuple[Graph, Any] | Halt:
+        """What the graph is told to go on with, or that it still waits for an answer."""
+        wanted = await self._wanted(segment, stands)
+        if wanted is not None:
+            return wanted
+        if stands is None:
+            return self._start(segment, graph)
+        if not stands.fits(segment.workflow):
+            return await self._migrate(segment, stands)
+        if stands.parked is None:
+            return graph, None
+        wake = self._wake(segment, stands.parked)
+        if wake is None:
+            return Halt("paused", interrupt=stands.parked)
+        return graph, Command(resume={stands.parked.id: wake})
+
+    async def _wanted(self, segment: Segment, stands: Standing | None) -> tuple[Graph, Any] | None:
+        """Where the person who resumed the run wants it to go on, if elsewhere than it stopped."""
+        values = {} if stands is None else stands.values
+        found = await reentry(segment, values, self.history(segment.run))
+        if found is None:
+            return None
+        return compile_graph(segment.workflow, self._saver, entry=found.entry), found.state
+
+    def _start(self, segment: Segment, graph: Graph) -> tuple[Graph, Any]:
+        """What a run begins with: a fork with the state that it was forked with, at its step."""
+        origin = segment.run.origin
+        if origin is None:
+            return graph, begin(segment.workflow)
+        entry = f"{origin.step}.{origin.node}"
+        forked = compile_graph(segment.workflow, self._saver, entry=entry)
+        return forked, segment.read().recordings.content(origin.state)
+
+    async def _migrate(self, segment: Segment, stands: Standing) -> tuple[Graph, Any]:
+        """Go on at the declared step of this version; what was asked or allowed before is void."""
+        run, workflow, step = segment.run, segment.workflow, str(stands.values["step"])
+        to, version = workflow.migrated(step) or step, self._in.app.version(run.workflow)
+
+        def migrate(session: Session) -> None:
+            for asked in session.approvals.find([*PENDING, "approved"], run_id=run.id):
+                right = session.journal.right(run.id, asked.step, asked.visit)
+                if right is None or session.journal.entry(right.id) is None:
+                    session.approvals.close(asked.id, "voided", "migration")
+                    body = {"approval": asked.id, "status": "voided", "by": "migration"}
+                    session.events.append("approval.closed", run.id, **body)
+            session.versions.keep(version)
+            session.runs.repin(run.id, version.id)
+            body = {"from_version": run.version, "to_version": version.id}
+            session.events.append("run.migrated", run.id, **body, step=step, to=to)
+
+        await segment.write(migrate)
+        entered = compile_graph(workflow, self._saver, entry=f"{to}.context")
+        return entered, migrated(stands.values, workflow, step, to)
+
+    def _mismatch(self, segment: Segment, stands: Standing) -> str:
+        """What differs from the version that the run was started under."""
+        run, step = segment.run, str(stands.values["step"])
+        before = segment.read().versions.get(run.workflow, run.version)
+        return mismatch(step, before, self._in.app.version(run.workflow))
 
     def _wake(self, segment: Segment, parked: Interrupt) -> dict[str, str] | None:
         """What the graph is told of the question that it is parked at, once it is answered."""

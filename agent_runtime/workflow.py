@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -11,8 +12,11 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 
 from agent_runtime.action import digest, require_json
+from agent_runtime.approval import OTHER, REJECT_CODES
 from agent_runtime.envelope import Envelope
 from agent_runtime.errors import InvalidInput, NeedsAttention, WorkflowError
+from agent_runtime.quality import Quality
+from agent_runtime.redact import Redactor
 from agent_runtime.run import EndState
 from agent_runtime.schedule import Schedule
 from agent_runtime.step import Outcome, Step
@@ -51,11 +55,27 @@ class Edge:
 
 
 @dataclass(frozen=True)
+class Migration:
+    """A run that is parked at `step` under another contract goes on at the beginning of `to`: it
+    looks things up and asks people anew, and what was approved before is void."""
+
+    step: str
+    to: str
+
+
+_CODE = re.compile(r"[a-z][a-z0-9_]{0,39}")
+
+
+@dataclass(frozen=True)
 class Workflow:
     """What authors declare. Without `edges`, steps follow each other in order.
 
     `subject` names the input field that says who the run is about (the authenticated customer).
-    `schedules` start it by the clock, `triggers` by events of other systems.
+    `schedules` start it by the clock, `triggers` by events of other systems. `migrations` say how
+    runs that were parked under another version go on.
+    `quality` says how it is told how well its runs do. A `shadow` runs beside people: what it
+    proposes is judged, and nothing follows from it. `reject_codes` are the kinds of no that
+    people choose from; `other` is always one of them.
     `low_risk` and the like belong to policy, not here.
     """
 
@@ -66,6 +86,10 @@ class Workflow:
     subject: str | None = None
     schedules: Sequence[Schedule] = ()
     triggers: Sequence[EventTrigger] = ()
+    migrations: Sequence[Migration] = ()
+    quality: Quality = field(default_factory=Quality)
+    shadow: bool = False
+    reject_codes: Sequence[str] = REJECT_CODES
 
     @cached_property
     def version(self) -> str:
@@ -97,6 +121,10 @@ class Workflow:
                 return step
         raise WorkflowError(f"Workflow {self.name!r} has no step {name!r}.")
 
+    def migrated(self, name: str) -> str | None:
+        """The step at which a run goes on that is parked at one of another contract."""
+        return next((one.to for one in self.migrations if one.step == name), None)
+
     def follow(
         self, step: str, outcome: Outcome, envelope: Envelope | None, taken: Mapping[str, int]
     ) -> Edge | None:
@@ -124,16 +152,30 @@ class Workflow:
             raise WorkflowError(f"Workflow {self.name!r} needs steps with different names.")
         for step in self.steps:
             step.check()
-        for edge in self.all_edges:
-            for end in (edge.source, edge.target):
-                if end not in names:
-                    raise WorkflowError(f"Workflow {self.name!r}: edge to unknown step {end!r}.")
+        self._check_named(names)
         if self.subject is not None and self.subject not in self.input.model_fields:
             raise WorkflowError(f"Workflow {self.name!r}: its input has no {self.subject!r}.")
         self._check_reachable(names)
         self._check_bounded(names)
         self._check_schedules()
         self._check_triggers()
+        self._check_codes()
+        self.quality.check(self.name, self.input.model_fields)
+
+    def _check_named(self, names: list[str]) -> None:
+        """Whatever names a step has to name one that there is."""
+        ends = [end for edge in self.all_edges for end in (edge.source, edge.target)]
+        named = [("edge", end) for end in ends]
+        named += [("migration", migration.to) for migration in self.migrations]
+        for what, name in named:
+            if name not in names:
+                raise WorkflowError(f"Workflow {self.name!r}: {what} to unknown step {name!r}.")
+        for step in self.steps:
+            for name in step.context.sees:
+                if name not in names or name == step.name:
+                    raise WorkflowError(
+                        f"Workflow {self.name!r}: step {step.name!r} sees no other step {name!r}."
+                    )
 
     def _check_reachable(self, names: list[str]) -> None:
         reached = _reach(names[0], self.all_edges) | {names[0]}
@@ -167,6 +209,21 @@ class Workflow:
                     remedy=error.remedy,
                 ) from error
 
+    def _check_codes(self) -> None:
+        for code in self.reject_codes:
+            if not _CODE.fullmatch(code) or list(self.reject_codes).count(code) > 1:
+                raise WorkflowError(
+                    f"Workflow {self.name!r}: the reject code {code!r} is no name, or named twice.",
+                    remedy="Use lower-case letters, digits and _, 40 at most, each once.",
+                )
+
+    def check_code(self, code: str | None) -> None:
+        """Raises InvalidInput for a kind of no that people cannot choose here."""
+        known = dict.fromkeys([*self.reject_codes, OTHER])
+        if code is not None and code not in known:
+            remedy = f"There are: {', '.join(known)}."
+            raise InvalidInput("code", code, f"is no reject code of {self.name}", remedy=remedy)
+
     def _check_triggers(self) -> None:
         known = self.input.model_fields
         for trigger in self.triggers:
@@ -199,6 +256,13 @@ def validate_input(workflow: Workflow, inputs: dict[str, Any]) -> dict[str, Any]
         raise InvalidInput(field, first["input"], first["msg"], remedy=remedy) from error
     require_json("input", plain)
     return plain
+
+
+def told_input(workflow: Workflow, inputs: dict[str, Any]) -> dict[str, Any]:
+    """A run's input as its history tells it: what all of its steps may see, and no names made."""
+    for step in workflow.steps:
+        inputs = Redactor(step.context.minimise).input(inputs)
+    return inputs
 
 
 def key(edge: Edge) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from datetime import timedelta
 
 from fastapi import FastAPI
 
@@ -12,15 +13,20 @@ from agent_runtime.activation import Activation
 from agent_runtime.api import (
     approvals,
     bulk,
+    evaluation,
     events,
     health,
     history,
+    knowledge,
     notices,
     policies,
+    replays,
     runs,
     schedules,
+    tenants,
     tokens,
     triggers,
+    verification,
     workflows,
 )
 from agent_runtime.api.body import Bodies
@@ -40,14 +46,19 @@ ROUTERS = (
     workflows,
     runs,
     history,
+    replays,
     approvals,
     bulk,
     events,
+    evaluation,
     schedules,
     triggers,
     notices,
+    knowledge,
     policies,
     tokens,
+    tenants,
+    verification,
     health,
 )
 
@@ -58,7 +69,13 @@ def make_site(runtime: Runtime, settings: ServeSettings, dev: Operator | None = 
     return Site(
         runtime=runtime,
         activation=Activation(runtime),
-        identity=Identity(runtime.store, oidc, dev),
+        identity=Identity(
+            runtime.store,
+            oidc,
+            dev,
+            idle=timedelta(seconds=settings.sign_in_idle),
+            lasting=timedelta(seconds=settings.sign_in_lasting),
+        ),
         settings=settings,
         live=Live(runtime.store),
         token_rates=Rates(settings.token_rate),

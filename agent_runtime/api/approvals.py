@@ -76,6 +76,27 @@ class Decide(BaseModel):
     override: bool = False
 
 
+class TryEdit(BaseModel):
+    """Other arguments for the action, to see what policy would say about them."""
+
+    model_config = ConfigDict(
+        extra="forbid", json_schema_extra={"examples": [{"arguments": {"amount": "100.00"}}]}
+    )
+
+    arguments: Annotated[dict[str, Any], Field(max_length=100)]
+
+
+class Tried(BaseModel):
+    """What an edit would lead to: the question that would be asked instead. `counts`: whether the
+    editor's own yes would count for it, by `rules`."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    approval: Approval
+    counts: bool
+    rules: tuple[str, ...]
+
+
 class ClaimIt(BaseModel):
     """That one is at work on it; `override`: although somebody else says so too."""
 
@@ -215,6 +236,14 @@ async def decide(
     if wait is not None:
         await waited(site, site.read(caller).runs.get(decided.run_id), wait, patience)
     return _tagged(response, decided)
+
+
+@router.post("/{approval_id}/try-edit")
+async def try_edit(approval: Decidable, asked: TryEdit, site: Here, caller: Who) -> Tried:
+    """What policy says about the action with these arguments instead. Nothing is stored."""
+    async with site.recorded(caller, "decide", a_question(approval)):
+        tried = await site.runtime.desk.try_edit(approval.id, caller.operator, asked.arguments)
+    return Tried(approval=tried.approval, counts=tried.ruling.counts, rules=tried.ruling.rules)
 
 
 @router.post("/{approval_id}/undo")

@@ -17,6 +17,10 @@ BODY_TIMEOUT = 10.0
 EVENTS = "/v1/triggers/"
 """Below this path a body may also be a whole CloudEvent."""
 
+API = "/v1/"
+FORM = b"application/x-www-form-urlencoded"
+"""What a browser's form sends: to pages only, never to the API."""
+
 WITH_BODY = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 
 
@@ -30,7 +34,8 @@ class _Refused(Exception):
 
 
 class Bodies:
-    """Hands on requests whose body is JSON, of at most `limit` bytes and `depth` levels."""
+    """Hands on requests whose body is JSON, of at most `limit` bytes and `depth` levels; and the
+    forms of pages, within the limit."""
 
     def __init__(self, app: ASGIApp, limit: int, depth: int) -> None:
         self._app = app
@@ -72,6 +77,8 @@ class Bodies:
             raise _Refused("body_timeout", f"It took over {BODY_TIMEOUT:.0f} s.") from error
         if body:
             kind = headers.get(b"content-type", b"").split(b";")[0].strip().lower()
+            if kind == FORM and not str(scope["path"]).startswith(API):
+                return body
             if kind != b"application/json" and not _is_event(scope, kind):
                 raise _Refused("unsupported_media_type", "Send application/json.")
             _check(body, self._depth)

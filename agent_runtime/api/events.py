@@ -7,7 +7,7 @@ import json
 import time
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Header, Query, Request, Response
 from pydantic import BaseModel, ConfigDict
@@ -17,7 +17,7 @@ from agent_runtime.access import a_tenant
 from agent_runtime.api.live import of_tenant
 from agent_runtime.api.page import Limit
 from agent_runtime.api.route import Route
-from agent_runtime.api.site import Here, Number, Reader, Site
+from agent_runtime.api.site import Here, Number, Reader, Site, credentials
 from agent_runtime.errors import InvalidInput, NotAuthenticated, NotPermitted
 from agent_runtime.event import Event, EventType
 
@@ -45,15 +45,23 @@ Types = Annotated[tuple[EventType, ...], Query(max_length=50, description="Only 
 
 @dataclass(frozen=True)
 class Wanted:
-    """Which events of which tenant."""
+    """Which events of which tenant. `brief`: without their content."""
 
     tenant: str
     run: str | None
     types: frozenset[str]
+    brief: bool = False
 
     def of(self, found: Sequence[Event]) -> list[Event]:
         """Those of them that are wanted."""
         return [event for event in found if not self.types or event.type in self.types]
+
+    def line(self, event: Event) -> bytes:
+        """One of them, as streams tell it."""
+        if self.brief:  # of one kind for browsers, which hear only the kinds that they name
+            return f"id: {event.number}\ndata: {json.dumps(_brief(event))}\n\n".encode()
+        data = event.model_dump_json()
+        return f"id: {event.number}\nevent: {event.type}\ndata: {data}\n\n".encode()
 
 
 class EventPage(BaseModel):
@@ -103,15 +111,15 @@ async def stream(
     after: Number | None = None,
     run: RunId = None,
     type: Types = (),  # noqa: A002 — the query's name
+    brief: Annotated[bool, Query(description="Without the events' content.")] = False,
     last_event_id: Annotated[str | None, Header(max_length=20)] = None,
 ) -> Response:
     """Server-sent events: each with its number as id. Default: from now on.
 
     `reset` says that more was missed than is handed over; its data holds the number to go on from.
     """
-    wanted = Wanted(caller.tenant, run, frozenset(type))
-    credential = request.headers.get("authorization")
-    return Stream(site, wanted, _start(last_event_id, after), credential)
+    wanted = Wanted(caller.tenant, run, frozenset(type), brief)
+    return Stream(site, wanted, _start(last_event_id, after), credentials(request))
 
 
 class Stream(Response):
@@ -121,14 +129,18 @@ class Stream(Response):
     media_type = "text/event-stream"
 
     def __init__(
-        self, site: Site, wanted: Wanted, after: int | None, credential: str | None
+        self,
+        site: Site,
+        wanted: Wanted,
+        after: int | None,
+        credentials: tuple[str | None, str | None],
     ) -> None:
         super().__init__(headers={"x-accel-buffering": "no"})
         del self.headers["content-length"]
         self._site = site
         self._wanted = wanted
         self._after = after
-        self._credential = credential
+        self._credentials = credentials
         self._checked = time.monotonic()
 
     async def __call__(self, _: Scope, receive: Receive, send: Send) -> None:
@@ -162,7 +174,7 @@ class Stream(Response):
                 return
             if found:
                 after = found[-1].number
-                chunk = b"".join(_line(event) for event in self._wanted.of(found))
+                chunk = b"".join(map(self._wanted.line, self._wanted.of(found)))
                 yield chunk or f"id: {after}\n: skipped\n\n".encode()
             elif not await self._site.live.wait(topic, HEARTBEAT):
                 yield b": heartbeat\n\n"
@@ -173,7 +185,7 @@ class Stream(Response):
             return True
         self._checked = time.monotonic()
         try:
-            caller = await self._site.identity.identify(self._credential)
+            caller = await self._site.identity.identify(*self._credentials)
             await self._site.require(caller, "read", a_tenant(self._wanted.tenant))
         except (NotAuthenticated, NotPermitted):
             return False
@@ -188,8 +200,12 @@ def _read(site: Site, wanted: Wanted, after: int) -> list[Event]:
     return events.find(wanted.run, after=after, limit=CHUNK)
 
 
-def _line(event: Event) -> bytes:
-    return f"id: {event.number}\nevent: {event.type}\ndata: {event.model_dump_json()}\n\n".encode()
+def _brief(event: Event) -> dict[str, Any]:
+    """What lists need to know about it: which run, which question, who."""
+    body = event.body or {}
+    names: tuple[str, ...] = ("approval", "operator", "by", "to")
+    named = {name: body[name] for name in names if name in body}
+    return {"number": event.number, "type": event.type, "run": event.run_id, **named}
 
 
 def _start(last_event_id: str | None, after: int | None) -> int | None:

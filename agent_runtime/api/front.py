@@ -18,6 +18,9 @@ from agent_runtime.telemetry import log
 
 _REQUEST_ID = re.compile(rb"^[A-Za-z0-9][A-Za-z0-9._-]{7,63}$")
 
+LASTING = re.compile(r"/v1/tenants/[^/]+/export")
+"""What takes as long as there is to tell, under the same bound."""
+
 STREAM = "/v1/events/stream"
 """The one path that stays open, with a bound of its own."""
 
@@ -76,7 +79,7 @@ class Front:
                 await problem("misdirected", "Address this server by its own name.", name)(
                     scope, receive, answer
                 )
-            elif scope["path"] == STREAM:
+            elif scope["path"] == STREAM or LASTING.fullmatch(scope["path"]):
                 await self._stream(scope, receive, answer)
             elif self._working >= self._most and scope["path"] not in PROBES:
                 await _shed(name, scope, receive, answer)
@@ -123,7 +126,8 @@ class Front:
 
 
 class _Answer:
-    """A send that adds our headers, and knows whether and how the answer has begun."""
+    """A send that adds our headers where a page does not bring its own, and knows whether and how
+    the answer has begun."""
 
     def __init__(self, send: Send, name: str) -> None:
         self._send = send
@@ -133,8 +137,10 @@ class _Answer:
     async def __call__(self, message: Message) -> None:
         if message["type"] == "http.response.start":
             self.status = message["status"]
+            said = {name for name, _ in message["headers"]}
             own = (*SECURITY, (b"x-request-id", self._name.encode()))
-            message["headers"] = [*message["headers"], *own]
+            more = [header for header in own if header[0] not in said]
+            message["headers"] = [*message["headers"], *more]
         await self._send(message)
 
 

@@ -10,12 +10,13 @@ from fastapi.responses import PlainTextResponse, Response
 from pydantic import BaseModel
 
 from agent_runtime.access import Caller
-from agent_runtime.api.metrics import Series
 from agent_runtime.api.problem import problem
 from agent_runtime.api.route import Route
 from agent_runtime.api.site import Here, OnTenant, Site
 from agent_runtime.errors import StoreError
-from agent_runtime.queue.sqlite import SqliteQueue
+from agent_runtime.figure import Figure
+from agent_runtime.figures import queue_figures, tenant_figures
+from agent_runtime.queue.files import FilesQueue
 
 router = APIRouter(tags=["health"], route_class=Route)
 
@@ -53,14 +54,7 @@ async def metrics(
     return PlainTextResponse(text, media_type="text/plain; version=0.0.4")
 
 
-def _figures(site: Site, tenant: str) -> Iterator[Series]:
+def _figures(site: Site, tenant: str) -> Iterator[Figure]:
     """The caller's own tenant in numbers, and the queue that all share."""
-    session = site.store.read(tenant)
-    states = [({"state": state}, float(n)) for state, n in session.runs.count().items()]
-    yield "agent_runtime_runs", "gauge", states
-    yield "agent_runtime_events_total", "counter", [({}, session.events.head().number)]
-    queue = SqliteQueue(site.store, site.runtime.worker.lease).stats()
-    waiting = {"ready": queue.ready, "delayed": queue.delayed, "running": queue.running}
-    held = [({"state": state}, float(n)) for state, n in waiting.items()]
-    yield "agent_runtime_queue", "gauge", held
-    yield "agent_runtime_queue_oldest_seconds", "gauge", [({}, queue.oldest_ready)]
+    yield from tenant_figures(site.store.read(tenant), site.tallies[tenant])
+    yield from queue_figures(FilesQueue(site.store, site.runtime.worker.lease).stats())

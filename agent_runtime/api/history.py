@@ -15,6 +15,7 @@ from agent_runtime.api.site import Here, Number, OnRun
 from agent_runtime.event import Event, EventType
 from agent_runtime.run import Run
 from agent_runtime.store import JournalEntry, Session
+from agent_runtime.store.calls import ModelCall
 
 router = APIRouter(prefix="/v1/runs/{run_id}", tags=["runs"], route_class=Route)
 
@@ -72,6 +73,14 @@ class Timeline(BaseModel):
     next: int | None
 
 
+class ModelCalls(BaseModel):
+    """A run's attempts at asking models, in order."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    items: list[ModelCall]
+
+
 class Envelopes(BaseModel):
     """A run's envelopes in order."""
 
@@ -109,6 +118,12 @@ async def envelopes(run: Readable, site: Here) -> Envelopes:
     """What each node concluded."""
     found = _of_type(site.store.read(run.tenant), run, "envelope.emitted")
     return Envelopes(items=[Emitted(number=e.number, at=e.at, envelope=e.body) for e in found])
+
+
+@router.get("/calls")
+async def model_calls(run: Readable, site: Here) -> ModelCalls:
+    """Every attempt at asking a model: outcome, tokens, and what it cost in billionths."""
+    return ModelCalls(items=site.store.read(run.tenant).calls.find(run.id))
 
 
 @router.get("/journal")

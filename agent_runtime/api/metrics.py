@@ -7,20 +7,19 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Protocol
 
 from starlette.types import Scope
+
+from agent_runtime.figure import Figure, Point, histogram
 
 BOUNDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)
 """Upper bounds of the durations' buckets, in seconds."""
 
 METHODS = frozenset({"GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"})
 """Names that get a label of their own: whoever asks could make up any number of others."""
-
-Series = tuple[str, str, Sequence[tuple[dict[str, str], float]]]
-"""A metric's name and kind, and its values, each with its labels."""
 
 
 class Answered(Protocol):
@@ -56,37 +55,31 @@ class Metrics:
         self._seconds += seconds
         self._buckets[next((bound for bound in BOUNDS if seconds <= bound), float("inf"))] += 1
 
-    def text(self, more: Iterable[Series]) -> str:
+    def text(self, more: Iterable[Figure]) -> str:
         """Everything, with what the installation adds."""
+        return "\n".join([*(line for one in (*self.figures(), *more) for line in _lines(one)), ""])
+
+    def figures(self) -> Iterator[Figure]:
+        """What this process has answered."""
         requests = [
-            ({"method": method, "path": path, "status": str(status)}, float(count))
+            Point(count, {"method": method, "path": path, "status": str(status)})
             for (method, path, status), count in sorted(self._answers.items())
         ]
-        series: list[Series] = [
-            ("agent_runtime_http_requests_total", "counter", requests),
-            ("agent_runtime_event_streams", "gauge", [({}, self.streams)]),
-            *more,
-        ]
-        lines = [line for one in series for line in _lines(one)]
-        return "\n".join([*lines, *self._histogram(), ""])
-
-    def _histogram(self) -> Iterator[str]:
-        name, total = "agent_runtime_http_request_seconds", 0
-        yield f"# TYPE {name} histogram"
-        for bound in (*BOUNDS, float("inf")):
-            total += self._buckets[bound]
-            label = "+Inf" if bound == float("inf") else str(bound)
-            yield f'{name}_bucket{{le="{label}"}} {total}'
-        yield f"{name}_sum {self._seconds:.6f}"
-        yield f"{name}_count {total}"
+        yield Figure("agent_runtime_http_requests_total", "counter", "Requests.", requests)
+        streams = [Point(self.streams)]
+        yield Figure("agent_runtime_event_streams", "gauge", "Live readers of events.", streams)
+        buckets = {bound: self._buckets[bound] for bound in (*BOUNDS, float("inf"))}
+        seconds = list(histogram({}, buckets, self._seconds))
+        yield Figure("agent_runtime_http_request_seconds", "histogram", "To the answer.", seconds)
 
 
-def _lines(series: Series) -> Iterator[str]:
-    name, kind, values = series
-    yield f"# TYPE {name} {kind}"
-    for labels, value in values:
-        inside = ",".join(f'{label}="{_escape(text)}"' for label, text in labels.items())
-        yield f"{name}{f'{{{inside}}}' if inside else ''} {value:g}"
+def _lines(figure: Figure) -> Iterator[str]:
+    yield f"# HELP {figure.name} {figure.help}"
+    yield f"# TYPE {figure.name} {figure.kind}"
+    for point in figure.points:
+        inside = ",".join(f'{label}="{_escape(text)}"' for label, text in point.labels.items())
+        labels = f"{{{inside}}}" if inside else ""
+        yield f"{figure.name}{point.suffix}{labels} {point.value:.12g}"
 
 
 def _escape(text: str) -> str:

@@ -9,7 +9,7 @@ from fastapi import APIRouter, Depends
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
 from agent_runtime.access import Act, a_policy
-from agent_runtime.activation import HOME, check_app
+from agent_runtime.activation import check_app
 from agent_runtime.api.once import OncePerKey
 from agent_runtime.api.page import Limit
 from agent_runtime.api.site import Here, Who
@@ -17,6 +17,7 @@ from agent_runtime.errors import InvalidInput, NotFound, NotPermitted, ToolRefus
 from agent_runtime.policy import PolicySet, Report
 from agent_runtime.policy.change import PolicyChange
 from agent_runtime.policy.table import Case, RunGiven, question_of
+from agent_runtime.tenant import HOME
 from agent_runtime.token import Name
 from agent_runtime.verdict import Operator, Verdict
 
@@ -149,12 +150,26 @@ async def activatable(change_id: str, site: Here, caller: Who) -> PolicyChange:
     return change
 
 
+class Activate(BaseModel):
+    """`rehearsal`: the digest of the change's rehearsal, as having seen it."""
+
+    model_config = ConfigDict(
+        extra="forbid", json_schema_extra={"examples": [{"rehearsal": "sha256:" + "0" * 64}]}
+    )
+
+    rehearsal: Annotated[str, StringConstraints(max_length=100)] | None = None
+
+
 @router.post("/changes/{change_id}/activate")
 async def activate(
-    change: Annotated[PolicyChange, Depends(activatable)], site: Here, caller: Who
+    change: Annotated[PolicyChange, Depends(activatable)],
+    site: Here,
+    caller: Who,
+    asked: Activate | None = None,
 ) -> PolicyChange:
-    """Put a change in force, as somebody else than who proposed it."""
-    return await site.activation.activate(change.id, caller.name)
+    """Put a change in force, as somebody else than who proposed it, who has seen its rehearsal."""
+    seen = None if asked is None else asked.rehearsal
+    return await site.activation.activate(change.id, caller.name, seen)
 
 
 @router.get("/{name}")

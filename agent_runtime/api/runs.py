@@ -13,10 +13,11 @@ from agent_runtime.api.once import OncePerKey, chosen_key
 from agent_runtime.api.page import After, Fields, Limit, Page, When, cursor_of, only, read_cursor
 from agent_runtime.api.site import Here, OnRun, Reader, Site, Who
 from agent_runtime.evidence import Document
+from agent_runtime.resumption import Resumption
 from agent_runtime.run import ENDS, Run, RunState
 from agent_runtime.runtime import Settlement
 from agent_runtime.store.runs import RunFilter
-from agent_runtime.trigger import Trigger
+from agent_runtime.trigger import Trigger, TriggerKind
 
 router = APIRouter(prefix="/v1/runs", tags=["runs"], route_class=OncePerKey)
 
@@ -66,14 +67,6 @@ class Because(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     reason: Reason
-
-
-class Resume(BaseModel):
-    """Why, if that is to be recorded."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    reason: Annotated[str, StringConstraints(max_length=2_000)] = ""
 
 
 class Settle(BaseModel):
@@ -133,13 +126,14 @@ async def find(
     key: Annotated[str | None, Query(max_length=200)] = None,
     since: When | None = None,
     until: When | None = None,
+    trigger: TriggerKind | None = None,
     sort: Literal["created", "-created"] = "-created",
     limit: Limit = 50,
     cursor: After = None,
     fields: Fields = (),
 ) -> Page[Run] | Page[dict[str, Any]]:
     """The tenant's runs, the newest first unless asked otherwise."""
-    chosen = RunFilter(state, workflow, started_by, key, since, until)
+    chosen = RunFilter(state, workflow, started_by, key, since, until, trigger)
     question = ["runs", chosen.named(), sort]
     found = site.read(caller).runs.page(
         chosen,
@@ -173,10 +167,11 @@ async def cancel(
 
 @router.post("/{run_id}/resume")
 async def resume(
-    run: Annotated[Run, Depends(OnRun("resume"))], asked: Resume, site: Here, caller: Who
+    run: Annotated[Run, Depends(OnRun("resume"))], asked: Resumption, site: Here, caller: Who
 ) -> Run:
-    """Send a run that waits for somebody's attention on from its last checkpoint."""
-    return await site.runtime.resume(run.id, caller.operator, asked.reason)
+    """Send a run that waits for somebody's attention on: from its last checkpoint, or with a step
+    begun anew or left out, or with a corrected input."""
+    return await site.runtime.resume(run.id, caller.operator, asked)
 
 
 @router.post("/{run_id}/settle")

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 
 import uvicorn
 from fastapi import FastAPI
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from agent_runtime.api.live import Live
 from agent_runtime.errors import SettingsError
@@ -35,6 +36,38 @@ def require_loopback(host: str) -> None:
             f"--dev lets everybody in who can connect, and {host} is no loopback address.",
             remedy="Bind to 127.0.0.1, or leave --dev away and use tokens.",
         )
+
+
+MAX_HEAD = 32_768
+"""Bytes of a request line with its headers, and of anything else that does not come to an end."""
+
+
+class BoundedHttp(HttpToolsProtocol):
+    """Uvicorn's parser in C, which alone would wait for the end of a header for ever."""
+
+    _unended = 0
+
+    def data_received(self, data: bytes) -> None:
+        """Take in what came; refuse a head that is too long."""
+        self._unended += len(data)
+        super().data_received(data)
+        if self._unended > MAX_HEAD and not self.transport.is_closing():
+            self.send_400_response("Request header too large.")
+
+    def on_headers_complete(self) -> None:
+        """The head has ended."""
+        self._unended = 0
+        super().on_headers_complete()
+
+    def on_body(self, body: bytes) -> None:
+        """A part of a body, which has a limit of its own."""
+        self._unended = 0
+        super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        """The request has ended."""
+        self._unended = 0
+        super().on_message_complete()
 
 
 class _Server(uvicorn.Server):
@@ -90,7 +123,7 @@ def _config(app: FastAPI, host: str, port: int) -> uvicorn.Config:
         app,
         host=host,
         port=port,
-        http="h11",
+        http=BoundedHttp,
         ws="none",
         log_config=None,
         access_log=False,
@@ -98,7 +131,6 @@ def _config(app: FastAPI, host: str, port: int) -> uvicorn.Config:
         proxy_headers=False,
         timeout_keep_alive=30,
         timeout_graceful_shutdown=GRACE,
-        h11_max_incomplete_event_size=32_768,
     )
 
 

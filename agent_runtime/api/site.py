@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from typing import Annotated
+from urllib.parse import urlsplit
 
 from fastapi import Depends, Query, Request
 
@@ -14,11 +16,14 @@ from agent_runtime.api.live import Live
 from agent_runtime.api.metrics import Metrics
 from agent_runtime.api.rates import Rates
 from agent_runtime.approval import Approval
+from agent_runtime.errors import NotPermitted
 from agent_runtime.identity import Identity
 from agent_runtime.run import Run
 from agent_runtime.runtime import Runtime
 from agent_runtime.settings import ServeSettings
+from agent_runtime.signin import is_form_token
 from agent_runtime.store import Session, Store
+from agent_runtime.store.calls import Tally
 
 
 @dataclass(frozen=True)
@@ -33,6 +38,8 @@ class Site:
     token_rates: Rates
     tenant_rates: Rates
     metrics: Metrics = field(default_factory=Metrics)
+    tallies: dict[str, Tally] = field(default_factory=lambda: defaultdict(Tally))
+    """By tenant: the model calls that /metrics has counted so far."""
 
     @property
     def store(self) -> Store:
@@ -69,7 +76,8 @@ Number = Annotated[int, Query(ge=0, lt=2**53, description="The number of the las
 
 
 async def who(request: Request) -> Caller:
-    """The caller, from the Authorization header alone; raises NotAuthenticated, RateLimited.
+    """The caller, from the Authorization header or a sign-in's cookie; raises NotAuthenticated,
+    RateLimited, and NotPermitted for a write by cookie that came from another site's page.
 
     Found out once for a request. Dependencies that need it ask here and do not declare it: each
     level of them costs as much as the look-up of the token.
@@ -78,7 +86,10 @@ async def who(request: Request) -> Caller:
     if known is not None:
         return known
     site = site_of(request)
-    caller = await site.identity.identify(request.headers.get("authorization"))
+    authorization, cookie = credentials(request)
+    caller = await site.identity.identify(authorization, cookie)
+    if cookie is not None and authorization is None:
+        check_own_page(request, cookie)
     site.token_rates.take(f"{caller.tenant}/{caller.name}/{caller.channel}")
     site.tenant_rates.take(caller.tenant)
     request.state.caller = caller
@@ -86,6 +97,51 @@ async def who(request: Request) -> Caller:
 
 
 Who = Annotated[Caller, Depends(who)]
+
+READING = frozenset({"GET", "HEAD", "OPTIONS"})
+
+
+def credentials(request: Request) -> tuple[str | None, str | None]:
+    """The Authorization header and the sign-in's cookie that came along."""
+    cookie = request.cookies.get(COOKIES[is_secure(request)])
+    return request.headers.get("authorization"), cookie
+
+
+COOKIES = {True: "__Host-agent_runtime", False: "agent_runtime"}
+"""The cookie's name, by whether browsers reach us by https: the prefix keeps neighbours out."""
+
+
+def origin_of(request: Request) -> str:
+    """Scheme and host that browsers reach us by."""
+    public = site_of(request).settings.public_url
+    return f"{request.url.scheme}://{request.url.netloc}" if public is None else public
+
+
+def is_secure(request: Request) -> bool:
+    """Whether that is https."""
+    return urlsplit(origin_of(request)).scheme == "https"
+
+
+def check_own_page(request: Request, cookie: str) -> None:
+    """Raise NotPermitted for a write that none of our pages asked for: a cookie comes along with
+    whatever a browser sends, so that alone it proves nobody's will.
+
+    A page sends its token in a header; a form's own is put into the request's state before.
+    """
+    if request.method in READING:
+        return
+    shown = request.headers.get("x-form-token") or str(getattr(request.state, "form_token", ""))
+    origin = request.headers.get("origin")
+    ours = origin == origin_of(request) if origin else _said_ours(request)
+    if not (ours and is_form_token(shown, cookie)):
+        raise NotPermitted(
+            "This did not come from a page of ours, or from one of an earlier sign-in.",
+            remedy="Reload the page and try again.",
+        )
+
+
+def _said_ours(request: Request) -> bool:
+    return request.headers.get("sec-fetch-site", "same-origin") == "same-origin"
 
 
 class OnTenant:

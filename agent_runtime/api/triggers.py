@@ -10,16 +10,17 @@ from pydantic import BaseModel, ConfigDict
 
 from agent_runtime.access import Caller, a_workflow
 from agent_runtime.api.once import OncePerKey
-from agent_runtime.api.site import Here, Reader
+from agent_runtime.api.site import Here, OnTenant, Reader
 from agent_runtime.cloudevent import MEDIA
-from agent_runtime.errors import NotFound
 from agent_runtime.reception import Message
 from agent_runtime.run import RunState
 from agent_runtime.signature import ID, SIGNATURE, TIMESTAMP
-from agent_runtime.trigger import EventTrigger
+from agent_runtime.trigger import WITHIN, EventTrigger, WantedTrigger
 from agent_runtime.workflow import Workflow
 
 router = APIRouter(prefix="/v1/triggers", tags=["triggers"], route_class=OncePerKey)
+
+Administrator = Annotated[Caller, Depends(OnTenant("administer"))]
 
 _EVENT = {
     "specversion": "1.0",
@@ -41,19 +42,22 @@ _BODY: dict[str, Any] = {
 
 
 class TriggerView(BaseModel):
-    """One trigger as declared on its workflow. `mapping` holds JSON pointers by input field."""
+    """One trigger. `name` is its address; `secret` the name of what signs for it; `declared`: it
+    stands in the project's code. `mapping` holds JSON pointers by input field."""
 
     model_config = ConfigDict(extra="forbid")
 
     name: str
     workflow: str
     owner: str
+    secret: str
+    declared: bool
     mapping: dict[str, str] | None
     id: str | None
 
 
 class TriggerList(BaseModel):
-    """All of them: a project has few."""
+    """All of the tenant's: there are few."""
 
     items: list[TriggerView]
 
@@ -70,18 +74,38 @@ class Started(BaseModel):
 @router.get("")
 async def find(site: Here, caller: Reader) -> TriggerList:
     """The triggers of the caller's tenant."""
-    known = sorted(site.runtime.app.triggers.items())
-    mine = [found for _, found in known if found[0].tenant == caller.tenant]
-    return TriggerList(items=[_view(*found) for found in mine])
+    found = site.runtime.reception.find(caller.tenant)
+    return TriggerList(items=[_view(*one) for one in found])
+
+
+@router.post("", status_code=201)
+async def make(
+    wanted: WantedTrigger, site: Here, caller: Administrator, response: Response
+) -> TriggerView:
+    """Let another system's events start runs."""
+    made = await site.runtime.reception.make(caller.operator, wanted)
+    response.headers["Location"] = f"/v1/triggers/{made[0].name}"
+    return _view(*made)
 
 
 @router.get("/{name}")
 async def get(name: str, site: Here, caller: Reader) -> TriggerView:
     """One trigger."""
-    found = site.runtime.app.triggers.get(name)
-    if found is None or found[0].tenant != caller.tenant:
-        raise NotFound("trigger", name, remedy="Triggers are declared on workflows.")
-    return _view(*found)
+    return _view(*site.runtime.reception.get(caller.tenant, name))
+
+
+@router.put("/{name}")
+async def change(
+    name: str, wanted: WantedTrigger, site: Here, caller: Administrator
+) -> TriggerView:
+    """Have one that was made here be something else from now on."""
+    return _view(*await site.runtime.reception.change(caller.operator, name, wanted))
+
+
+@router.delete("/{name}")
+async def remove(name: str, site: Here, caller: Administrator) -> TriggerView:
+    """Take nothing more for one that was made here."""
+    return _view(*await site.runtime.reception.remove(caller.operator, name))
 
 
 async def signed(
@@ -120,6 +144,8 @@ def _view(trigger: EventTrigger, workflow: Workflow) -> TriggerView:
         name=trigger.name,
         workflow=workflow.name,
         owner=trigger.owner,
+        secret=trigger.secret_name,
+        declared=WITHIN not in trigger.name,
         mapping=None if trigger.mapping is None else dict(trigger.mapping),
         id=trigger.id,
     )

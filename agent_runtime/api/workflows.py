@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query
-from fastapi.responses import PlainTextResponse
+from fastapi.responses import PlainTextResponse, Response
 from pydantic import BaseModel, ConfigDict
 
 from agent_runtime.access import a_workflow
 from agent_runtime.api.route import Route
 from agent_runtime.api.site import Here, Who
 from agent_runtime.declaration import Declaration, declare
-from agent_runtime.drawing import draw_mermaid, draw_text
+from agent_runtime.drawing import Form, draw
 from agent_runtime.workflow import Workflow
 
 router = APIRouter(prefix="/v1/workflows", tags=["workflows"], route_class=Route)
@@ -62,13 +62,17 @@ async def schema(workflow: Readable) -> dict[str, Any]:
     return workflow.input.model_json_schema()
 
 
-@router.get("/{name}/drawing", response_class=PlainTextResponse)
+@router.get(
+    "/{name}/drawing",
+    response_class=PlainTextResponse,
+    responses={200: {"content": {"image/svg+xml": {"schema": {"type": "string"}}}}},
+)
 async def drawing(
-    workflow: Readable, form: Annotated[Literal["text", "mermaid"], Query()] = "mermaid"
-) -> str:
-    """The workflow as a mermaid flowchart, or drawn for a terminal."""
-    match form:
-        case "text":
-            return draw_text(workflow)
-        case "mermaid":
-            return draw_mermaid(workflow)
+    workflow: Readable,
+    form: Annotated[Form, Query(description="For a terminal, as a flowchart, or as an image.")] = (
+        "mermaid"
+    ),
+) -> Response:
+    """The workflow as a mermaid flowchart, drawn for a terminal, or as SVG."""
+    kind = "image/svg+xml" if form == "svg" else "text/plain"
+    return Response(draw(workflow, form), media_type=kind)

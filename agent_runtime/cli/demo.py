@@ -13,6 +13,7 @@ from typing import Any
 from agent_runtime.app import App
 from agent_runtime.approval import Answer, Approval
 from agent_runtime.cli.closing import conclude, summarize
+from agent_runtime.cli.cost import cost_lines
 from agent_runtime.cli.opening import Place
 from agent_runtime.cli.person import Person
 from agent_runtime.cli.screen import Screen
@@ -21,6 +22,7 @@ from agent_runtime.clock import ManualClock, SystemClock
 from agent_runtime.decision import waiting_roles
 from agent_runtime.errors import CallerError, SettingsError
 from agent_runtime.event import Event
+from agent_runtime.knowledge.folder import LIST, files
 from agent_runtime.operators import FILE, channel, choose_operator, provide_operators
 from agent_runtime.run import Run
 from agent_runtime.runtime import Runtime
@@ -32,6 +34,8 @@ MARK = ".demo"
 """A file that tells a demo's data folder, which may be replaced, from anybody's real data."""
 MARK_TEXT = "Made by agent-runtime demo; the next demo replaces this folder.\n"
 TRIGGER = "shop-inbox"
+OFFLINE = "offline"
+"""The producer of what rules answered."""
 STYLES = {"completed": "green", "paused": "yellow", "rejected": "red", "expired": "red"}
 
 
@@ -55,6 +59,7 @@ async def _play(app: App, data: Path, samples: Path, screen: Screen) -> dict[str
     clock = ManualClock(SystemClock().now(), ticking=True)
     await load_systems(app, data, samples)
     async with Runtime.open(app, data, clock=clock, settings=settings) as runtime:
+        await _read_up(runtime, samples)
         scene = Scene(runtime, clock, data, samples, screen)
         who = settings.model if settings.has_model else "the offline model (rules, no key needed)"
         screen.line(f"Reasoning is done by {who}.")
@@ -107,6 +112,13 @@ class Scene:
         self.keys[run.id] = key
         self._head(f"{key}  “{short(str(request['input'].get('message', '')))}”")
         self._tell_state(await self._runtime.drive(run.id))
+        self._tell_cost(run.id)
+
+    def _tell_cost(self, run_id: str) -> None:
+        """What a real model took, by step; rules take nothing."""
+        calls = self._runtime.store.read("default").calls.find(run_id)
+        if any(call.model != OFFLINE for call in calls):
+            self._screen.lines(cost_lines(calls))
 
     async def _answer(self, run_id: str, key: str, answer: dict[str, Any]) -> None:
         """One scripted person answers the question of a run that is open now."""
@@ -176,6 +188,14 @@ class Scene:
     def _head(self, text: str) -> None:
         self._screen.line()
         self._screen.line(text, style="bold")
+
+
+async def _read_up(runtime: Runtime, samples: Path) -> None:
+    """Take in what the samples declare as knowledge."""
+    if (samples / LIST).is_file():
+        async for entry in runtime.library.add_files("default", TRIGGER, files(samples, {})):
+            if entry.problem:
+                raise SettingsError(f"A sample cannot be read: {entry.problem}")
 
 
 async def load_systems(app: App, data: Path, samples: Path) -> None:

@@ -7,12 +7,14 @@ from datetime import datetime
 from typing import Any
 
 from agent_runtime.approval import Approval
+from agent_runtime.cli.cost import cost_lines
 from agent_runtime.cli.visible import short
 from agent_runtime.decision import waiting_roles
 from agent_runtime.event import Event
 from agent_runtime.run import Run
 from agent_runtime.signal import Signals
 from agent_runtime.store import JournalEntry
+from agent_runtime.store.calls import ModelCall
 
 _LEFT_OUT = frozenset({"approval", "step", "visit", "digest", "key", "at"})
 """Fields of an event's body that `--json` shows and a line of history has no room for."""
@@ -37,14 +39,18 @@ def run_lines(
     events: Iterable[Event],
     approvals: Sequence[Approval],
     journal: Sequence[JournalEntry],
+    calls: Sequence[ModelCall] = (),
 ) -> list[str]:
-    """One run told from start to end."""
+    """One run told from start to end, its input as its history tells it."""
+    events = list(events)
+    queued = next((e.body for e in events if e.type == "run.queued" and e.body), {})
     lines = [
         f"run {run.id} is {run.state}{f': {run.reason}' if run.reason else ''}",
+        *([] if run.origin is None else [f"  {run.origin}"]),
         f"  workflow  {run.workflow}, version {run.version}",
         f"  started   {_minute(run.created_at)} by {run.trigger.kind} of {run.trigger.owner},"
         f" key {run.trigger.key or '-'}",
-        f"  input     {pairs(run.input)}",
+        f"  input     {pairs(queued.get('input', {}))}",
         "",
         *(event_line(event) for event in events),
     ]
@@ -56,6 +62,8 @@ def run_lines(
     if journal:
         lines += ["", "calls of write tools"]
     lines += [f"  {entry.tool} is {entry.state}: {_result(entry.result)}" for entry in journal]
+    if calls:
+        lines += ["", "models", *cost_lines(calls)]
     return lines
 
 
@@ -169,7 +177,10 @@ def _raised(signals: Signals) -> str:
     """The signals that call for caution; the others say nothing."""
     if signals.clean:
         return "none is raised"
-    values = signals.model_dump(exclude={"clean", "confident", "context_tokens", "confidence"})
+    silent = {"clean", "confident", "context_tokens", "confidence"}
+    # Where values come from is no doubt by itself, and `findings` say what `guards` only name.
+    silent |= {"asked_for", "from_tools", "guards"}
+    values = signals.model_dump(exclude=silent)
     found = {name: value for name, value in values.items() if value}
     low = {} if signals.confident else {"confidence": f"{signals.confidence:.2f} is low"}
     return pairs({**low, **found}) or "-"

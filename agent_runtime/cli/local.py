@@ -19,14 +19,16 @@ from agent_runtime.cli.station import Asked, Story
 from agent_runtime.comment import Comment
 from agent_runtime.decision import Desk
 from agent_runtime.declaration import Declaration, declare
-from agent_runtime.drawing import draw_mermaid, draw_text
+from agent_runtime.drawing import draw
 from agent_runtime.errors import Conflict, NotFound
 from agent_runtime.event import Event
 from agent_runtime.inbox import Counts, Filter, Order
 from agent_runtime.operators import FILE, channel, provide_operators
+from agent_runtime.resumption import Resumption
 from agent_runtime.run import Run, RunState
 from agent_runtime.runtime import Runtime, Settlement
 from agent_runtime.store import Session
+from agent_runtime.store.runs import RunFilter
 from agent_runtime.store.schedules import StoredSchedule
 from agent_runtime.trigger import Trigger
 from agent_runtime.verdict import Operator
@@ -69,9 +71,17 @@ class Local:
 
         return self._place.work(work, create=True)
 
-    def runs(self, states: Sequence[RunState]) -> list[Run]:
-        """As stored."""
-        return self._read(lambda session: session.runs.find(states))
+    def runs(
+        self, states: Sequence[RunState], *, newest: bool, after: str | None, limit: int
+    ) -> tuple[list[Run], str | None]:
+        """As stored; a place is a run's id."""
+        chosen = RunFilter(tuple(states))
+        found = self._read(
+            lambda session: session.runs.page(
+                chosen, newest_first=newest, after=after, limit=limit + 1
+            )
+        )
+        return found[:limit], found[limit - 1].id if len(found) > limit else None
 
     def story(self, run_id: str) -> Story:
         """As stored."""
@@ -81,6 +91,7 @@ class Local:
                 session.events.find(run_id),
                 session.approvals.find(run_id=run_id),
                 session.journal.find(run_id),
+                session.calls.find(run_id),
             )
         )
 
@@ -88,7 +99,7 @@ class Local:
         """As stored."""
         return self._read(lambda session: session.approvals.find(run_id=run.id))
 
-    def resume(self, run_id: str | None, reason: str) -> list[Run]:
+    def resume(self, run_id: str | None, wanted: Resumption) -> list[Run]:
         """Drive here what no worker holds."""
 
         async def every(runtime: Runtime) -> list[Run]:
@@ -102,7 +113,7 @@ class Local:
 
         if run_id is None:
             return self._place.work(every)
-        return [self._place.work(lambda runtime: self._resume(runtime, run_id, reason))]
+        return [self._place.work(lambda runtime: self._resume(runtime, run_id, wanted))]
 
     def cancel(self, run_id: str, reason: str) -> Run:
         """Under the person's name."""
@@ -270,10 +281,9 @@ class Local:
         app = self._place.app()
         return declare(app.workflow(name), app)
 
-    def drawing(self, name: str, form: Literal["text", "mermaid"]) -> str:
+    def drawing(self, name: str, form: Literal["text", "mermaid", "svg"]) -> str:
         """From its declaration."""
-        workflow = self._place.app().workflow(name)
-        return draw_text(workflow) if form == "text" else draw_mermaid(workflow)
+        return draw(self._place.app().workflow(name), form)
 
     def schedules(self) -> list[StoredSchedule]:
         """Those of the project's code also before a worker has ever run."""
@@ -332,12 +342,13 @@ class Local:
 
         return self._place.work(work)
 
-    async def _resume(self, runtime: Runtime, run_id: str, reason: str) -> Run:
+    async def _resume(self, runtime: Runtime, run_id: str, wanted: Resumption) -> Run:
         self._narrate(runtime)
         await runtime.expire()
-        if runtime.store.read("default").runs.get(run_id).state not in READY:
+        ready = runtime.store.read("default").runs.get(run_id).state in READY
+        if not (ready and wanted.plain):
             operator = await self._about_run(runtime, "resume", run_id)
-            await runtime.resume(run_id, operator, reason)
+            await runtime.resume(run_id, operator, wanted)
         return await runtime.drive(run_id)
 
     async def _about(self, runtime: Runtime, act: Act, ids: Sequence[str]) -> Operator:

@@ -10,11 +10,24 @@ from typing import Annotated
 
 import typer
 
-from agent_runtime.cli import approvals, notices, schedules, tokens, upkeep
+from agent_runtime.cli import (
+    approvals,
+    evaluation,
+    knowledge,
+    notices,
+    prompts,
+    rehearsals,
+    replays,
+    schedules,
+    tenants,
+    tokens,
+    upkeep,
+)
 from agent_runtime.cli.faults import run_to_end
 from agent_runtime.cli.options import HERE, JSON, AppFolder, As, AsJson, DataFolder, Url, Why
 from agent_runtime.cli.options import hello as _hello
 from agent_runtime.cli.options import hello_person as _hello_person
+from agent_runtime.cli.options import open_administration as _administration
 from agent_runtime.cli.options import open_place as _open
 from agent_runtime.cli.options import open_station as _station
 from agent_runtime.cli.reading import read_input, read_moment
@@ -38,13 +51,30 @@ for name, group in {
     "events": events,
     "schedules": schedules.app,
     "notices": notices.app,
+    "knowledge": knowledge.app,
     "workflows": workflows,
     "policies": policies,
+    "prompts": prompts.app,
     "schema": schema,
     "tokens": tokens.app,
+    "outcomes": evaluation.outcomes,
+    "rollouts": evaluation.rollouts,
+    "labels": evaluation.labels,
+    "tenants": tenants.app,
 }.items():
     app.add_typer(group, name=name)
 app.add_typer(upkeep.app)
+app.add_typer(evaluation.app)
+runs.add_typer(replays.app)
+app.add_typer(rehearsals.app)
+
+
+class DrawnAs(StrEnum):
+    """What a drawing is for."""
+
+    TEXT = "text"
+    MERMAID = "mermaid"
+    SVG = "svg"
 
 
 class How(StrEnum):
@@ -138,16 +168,19 @@ def serve(
 @runs.command("list")
 def runs_list(
     state: Annotated[str | None, typer.Option(help="Only runs in this state.")] = None,
+    newest: Annotated[bool, typer.Option("--newest", help="The newest first.")] = False,
+    limit: Annotated[int, typer.Option(min=1, max=200, help="How many.")] = 50,
+    after: Annotated[str | None, typer.Option(help="Where the page before ended.")] = None,
     folder: AppFolder = HERE,
     data: DataFolder = None,
     url: Url = None,
     as_json: AsJson = False,
 ) -> None:
-    """List runs in the order they were started."""
+    """List a page of runs, in the order they were started."""
     station, screen = _station(folder, data, url, as_json=as_json, title="runs list")
     from agent_runtime.cli.commands import runs as commands
 
-    commands.show_list(station, screen, state)
+    commands.show_list(station, screen, state, newest=newest, after=after, limit=limit)
 
 
 @runs.command("show")
@@ -170,6 +203,16 @@ def runs_resume(
     run_id: Annotated[
         str | None, typer.Argument(help="Default: every run that is queued.", metavar="[RUN]")
     ] = None,
+    retry: Annotated[
+        str | None, typer.Option(help="Begin the step anew that it stopped at.", metavar="STEP")
+    ] = None,
+    skip: Annotated[
+        str | None, typer.Option(help="Leave it out, if it is optional.", metavar="STEP")
+    ] = None,
+    corrected: Annotated[
+        list[str],
+        typer.Option("--set", help="Correct its input, and begin anew.", metavar="FIELD=VALUE"),
+    ] = [],  # noqa: B006 — typer reads it, nobody changes it
     who: As = "",
     reason: Why = "",
     folder: AppFolder = HERE,
@@ -182,7 +225,8 @@ def runs_resume(
     station, screen = _station(folder, data, url, who, as_json=as_json)
     from agent_runtime.cli.commands import runs as commands
 
-    commands.resume(station, screen, run_id, reason)
+    wanted = commands.read_resumption(reason, retry, skip, corrected)
+    commands.resume(station, screen, run_id, wanted)
 
 
 @runs.command("cancel")
@@ -245,15 +289,17 @@ def events_verify(
     head: Annotated[
         str | None, typer.Option(help="NUMBER:HASH kept elsewhere; default: the anchor's.")
     ] = None,
+    tenant: Annotated[str | None, typer.Option(help="Whose; here: default.")] = None,
     folder: AppFolder = HERE,
     data: DataFolder = None,
+    url: Url = None,
     as_json: AsJson = False,
 ) -> int:
     """Hold the event chain against its anchor; exit code 1: broken."""
-    place, screen = _open(folder, data, as_json=as_json, title="events verify")
+    office, screen = _administration(folder, data, url, as_json=as_json, title="events verify")
     from agent_runtime.cli.commands import events as commands
 
-    return commands.verify(place, screen, head)
+    return commands.verify(office, screen, head, tenant)
 
 
 @workflows.command("list")
@@ -281,27 +327,28 @@ def workflows_show(
 @workflows.command("draw")
 def workflows_draw(
     name: Name,
-    mermaid: Annotated[bool, typer.Option("--mermaid", help="As a mermaid flowchart.")] = False,
+    form: Annotated[DrawnAs, typer.Option("--format", help="For what.")] = DrawnAs.TEXT,
+    mermaid: Annotated[bool, typer.Option("--mermaid", help="As --format mermaid.")] = False,
     folder: AppFolder = HERE,
     url: Url = None,
     as_json: AsJson = False,
 ) -> None:
-    """Draw a workflow."""
+    """Draw a workflow: as text, as a mermaid flowchart or as SVG."""
     _hello_person("workflows draw", as_json=as_json)
     station, screen = _station(folder, None, url, as_json=as_json)
     from agent_runtime.cli.commands import workflows as commands
 
-    commands.draw(station, screen, name, mermaid=mermaid)
+    commands.draw(station, screen, name, form="mermaid" if mermaid else form.value)
 
 
 @policies.command("check")
-def policies_check(folder: AppFolder = HERE, as_json: AsJson = False) -> int:
+def policies_check(folder: AppFolder = HERE, url: Url = None, as_json: AsJson = False) -> int:
     """Check types, ids, coverage and decision tables."""
     _hello("policies check", as_json=as_json)
-    place, screen = _open(folder, None, as_json=as_json)
+    office, screen = _administration(folder, None, url, as_json=as_json)
     from agent_runtime.cli.commands import workflows as commands
 
-    return commands.check(place, screen)
+    return commands.check(office, screen)
 
 
 @schema.command("envelope")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -11,6 +12,7 @@ from typing import Any, TypeVar
 from agent_runtime.access import Act, Caller, Thing, require
 from agent_runtime.app import App, load_app
 from agent_runtime.errors import SettingsError
+from agent_runtime.lasting import heap_at_rest, run_lasting
 from agent_runtime.operators import FILE, channel, choose_operator, provide_operators
 from agent_runtime.runtime import Runtime
 from agent_runtime.settings import load_settings
@@ -49,8 +51,15 @@ class Place:
         provide_operators(self.data, self.folder / FILE)
         return choose_operator(self.data, name)
 
-    def work(self, work: Callable[[Runtime], Coroutine[Any, Any, T]], *, create: bool = False) -> T:
-        """Open the runtime for one piece of work: the one synchronous edge.
+    def work(
+        self,
+        work: Callable[[Runtime], Coroutine[Any, Any, T]],
+        *,
+        create: bool = False,
+        lasting: bool = False,
+    ) -> T:
+        """Open the runtime for one piece of work: the one synchronous edge. `lasting`: the work
+        is to go on for good, and the process is set up for that.
 
         On Ctrl-C the work is cancelled, so that a worker hands its run back before this raises.
         """
@@ -60,6 +69,7 @@ class Place:
 
         async def opened() -> T:
             async with Runtime.open(app, self.data, settings=settings, create=create) as runtime:
-                return await work(runtime)
+                with heap_at_rest() if lasting else nullcontext():
+                    return await work(runtime)
 
-        return asyncio.run(opened())
+        return run_lasting(opened()) if lasting else asyncio.run(opened())

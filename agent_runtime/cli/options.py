@@ -12,9 +12,11 @@ import typer
 from agent_runtime.errors import InvalidInput, SettingsError
 
 if TYPE_CHECKING:
+    from agent_runtime.cli.administration import Administration
     from agent_runtime.cli.opening import Place
     from agent_runtime.cli.screen import Screen
     from agent_runtime.cli.station import Station
+    from agent_runtime.client import Client
 
 JSON = "--json"
 
@@ -98,9 +100,46 @@ def open_station(
     return Local(place, screen, who), screen
 
 
+def open_administration(
+    folder: Path,
+    data: Path | None,
+    url: str | None,
+    who: str = "",
+    *,
+    named: bool = False,
+    as_json: bool,
+    title: str = "",
+) -> tuple[Administration, Screen]:
+    """The same for what is done to an installation."""
+    if url is not None:
+        client, screen = _connect(folder, data, url, who, as_json=as_json, title=title)
+        from agent_runtime.cli.administration_there import There
+
+        there = There(client)
+        weakref.finalize(there, client.close)
+        return there, screen
+    place, screen = open_place(folder, data, as_json=as_json, title=title)
+    if named and not who:
+        raise InvalidInput("--as", who, "is missing", remedy="Say who you are.")
+    from agent_runtime.cli.administration import Here
+
+    return Here(place, who), screen
+
+
 def _open_remote(
     folder: Path, data: Path | None, url: str, who: str, *, as_json: bool, title: str
 ) -> tuple[Station, Screen]:
+    client, screen = _connect(folder, data, url, who, as_json=as_json, title=title)
+    from agent_runtime.cli.remote import Remote
+
+    station = Remote(client, screen)
+    weakref.finalize(station, client.close)  # a command just ends, and its station with it
+    return station, screen
+
+
+def _connect(
+    folder: Path, data: Path | None, url: str, who: str, *, as_json: bool, title: str
+) -> tuple[Client, Screen]:
     if data is not None or folder != HERE:
         raise SettingsError(
             "A server and a folder are both named.",
@@ -110,14 +149,10 @@ def _open_remote(
         raise InvalidInput("--as", who, "means nothing to a server", remedy="Its token says who.")
     if title:
         hello_person(f"{title} · {url}", as_json=as_json)
-    from agent_runtime.cli.remote import Remote
     from agent_runtime.cli.screen import Screen
     from agent_runtime.client import Client
     from agent_runtime.settings import load_client_settings
 
     token = load_client_settings().token
     client = Client(url, None if token is None else token.get_secret_value())
-    screen = Screen(as_json=as_json)
-    station = Remote(client, screen)
-    weakref.finalize(station, client.close)  # a command just ends, and its station with it
-    return station, screen
+    return client, Screen(as_json=as_json)

@@ -77,6 +77,14 @@ def checked(model: type[M], values: dict[str, Any]) -> M:
         raise InvalidInput(_WORDS.get(field, field), first["input"], first["msg"]) from error
 
 
+def as_json(text: str) -> Any:
+    """A value from a command's words: JSON, or the text itself where it is none."""
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text
+
+
 def _parse(field: str, text: str) -> dict[str, Any]:
     try:
         value = json.loads(text, object_pairs_hook=_once, parse_constant=_refuse)

@@ -19,6 +19,7 @@ from agent_runtime.declaration import Declaration
 from agent_runtime.errors import InvalidInput, NotPermitted
 from agent_runtime.event import Event
 from agent_runtime.inbox import Counts, Filter, Order
+from agent_runtime.resumption import Resumption
 from agent_runtime.run import Run, RunState
 from agent_runtime.runtime import Settlement
 from agent_runtime.store.schedules import StoredSchedule
@@ -57,29 +58,32 @@ class Remote:
         run = self._client.start(workflow, inputs, key=key, at=at)
         return run if run.is_delayed else self._watch(run, head)
 
-    def runs(self, states: Sequence[RunState]) -> list[Run]:
-        """Page by page."""
-        return list(self._client.runs(states))
+    def runs(
+        self, states: Sequence[RunState], *, newest: bool, after: str | None, limit: int
+    ) -> tuple[list[Run], str | None]:
+        """The server's page, and its cursor."""
+        return self._client.runs_page(states, newest_first=newest, cursor=after, limit=limit)
 
     def story(self, run_id: str) -> Story:
-        """From four resources."""
+        """From five resources."""
         run = self._client.run(run_id)
         events = list(self._client.events(run=run_id))
-        return Story(run, events, self.asked_by(run), self._client.journal(run_id))
+        journal, calls = self._client.journal(run_id), self._client.model_calls(run_id)
+        return Story(run, events, self.asked_by(run), journal, calls)
 
     def asked_by(self, run: Run) -> list[Approval]:
         """In whatever state."""
         wanted = Filter(statuses=get_args(ApprovalStatus), run_id=run.id)
         return list(self._client.approvals(wanted))
 
-    def resume(self, run_id: str | None, reason: str) -> list[Run]:
+    def resume(self, run_id: str | None, wanted: Resumption) -> list[Run]:
         """One run; what is ready is driven by the server's own workers."""
         if run_id is None:
             raise InvalidInput("RUN", "", "is missing", remedy="A server drives what is ready.")
         head = self._head()
         run = self._client.run(run_id)
-        if run.state not in DRIVEN:
-            run = self._client.resume(run_id, reason)
+        if run.state not in DRIVEN or not wanted.plain:
+            run = self._client.resume(run_id, **wanted.model_dump(exclude_defaults=True))
         return [self._watch(run, head)]
 
     def cancel(self, run_id: str, reason: str) -> Run:
@@ -182,7 +186,7 @@ class Remote:
         """One of them."""
         return self._client.workflow(name)
 
-    def drawing(self, name: str, form: Literal["text", "mermaid"]) -> str:
+    def drawing(self, name: str, form: Literal["text", "mermaid", "svg"]) -> str:
         """Drawn there."""
         return self._client.drawing(name, form)
 

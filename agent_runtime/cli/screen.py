@@ -85,6 +85,10 @@ class Screen:
         """A JSON document for people and programs alike: indented, or on one line."""
         self._write(json.dumps(value, indent=None if self.as_json else 2))
 
+    def raw(self, text: str) -> None:
+        """A document of its own, such as a page, as it is."""
+        self._write(text)
+
     def ask(self, question: str) -> str:
         """A person's answer to a question; raises EOFError when there is none."""
         return self._console.input(Text(visible(question) + " ")).strip()

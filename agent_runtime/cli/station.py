@@ -17,9 +17,11 @@ from agent_runtime.comment import Comment
 from agent_runtime.declaration import Declaration
 from agent_runtime.event import Event
 from agent_runtime.inbox import Counts, Filter, Order
+from agent_runtime.resumption import Resumption
 from agent_runtime.run import Run, RunState
 from agent_runtime.runtime import Settlement
 from agent_runtime.store import JournalEntry
+from agent_runtime.store.calls import ModelCall
 from agent_runtime.store.schedules import StoredSchedule
 
 
@@ -31,6 +33,7 @@ class Story:
     events: list[Event]
     approvals: list[Approval]
     journal: list[JournalEntry]
+    calls: list[ModelCall]
 
 
 @dataclass(frozen=True)
@@ -58,8 +61,11 @@ class Station(Protocol):
         """Start a run, and drive it to its first pause or its end unless it is for later."""
         ...
 
-    def runs(self, states: Sequence[RunState]) -> list[Run]:
-        """The runs in these states, or all, in the order they were started."""
+    def runs(
+        self, states: Sequence[RunState], *, newest: bool, after: str | None, limit: int
+    ) -> tuple[list[Run], str | None]:
+        """One page of the runs in these states, or of all, in the order they were started or the
+        other way round; and what its last place is called, if there are more."""
         ...
 
     def story(self, run_id: str) -> Story:
@@ -70,7 +76,7 @@ class Station(Protocol):
         """A run's questions."""
         ...
 
-    def resume(self, run_id: str | None, reason: str) -> list[Run]:
+    def resume(self, run_id: str | None, wanted: Resumption) -> list[Run]:
         """Drive one run on, or all that are ready."""
         ...
 
@@ -147,7 +153,7 @@ class Station(Protocol):
         """One workflow."""
         ...
 
-    def drawing(self, name: str, form: Literal["text", "mermaid"]) -> str:
+    def drawing(self, name: str, form: Literal["text", "mermaid", "svg"]) -> str:
         """A workflow as a picture."""
         ...
 

@@ -20,10 +20,15 @@ from agent_runtime.cli.options import (
 
 app = typer.Typer()
 
+OfTenant = Annotated[
+    str | None, typer.Option("--tenant", help="Its own file, in place of the main one.")
+]
+
 
 @app.command("backup")
 def backup_file(
     file: Annotated[Path, typer.Argument(help="Where the copy goes.", metavar="FILE")],
+    tenant: OfTenant = None,
     force: Annotated[bool, typer.Option("--force", help="Overwrite an older backup.")] = False,
     folder: AppFolder = HERE,
     data: DataFolder = None,
@@ -34,12 +39,13 @@ def backup_file(
     place, screen = open_place(folder, data, as_json=as_json)
     from agent_runtime.cli.commands import upkeep as commands
 
-    commands.back_up(place, screen, file, force=force)
+    commands.back_up(place, screen, file, tenant, force=force)
 
 
 @app.command("restore")
 def restore_file(
     file: Annotated[Path, typer.Argument(help="A file that backup made.", metavar="FILE")],
+    tenant: OfTenant = None,
     force: Annotated[bool, typer.Option("--force", help="Even against the anchor.")] = False,
     folder: AppFolder = HERE,
     data: DataFolder = None,
@@ -50,7 +56,7 @@ def restore_file(
     place, screen = open_place(folder, data, as_json=as_json)
     from agent_runtime.cli.commands import upkeep as commands
 
-    commands.restore(place, screen, file, force=force)
+    commands.restore(place, screen, file, tenant, force=force)
 
 
 @app.command()

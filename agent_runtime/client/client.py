@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Sequence
 from datetime import datetime
+from functools import cached_property
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar
-from urllib.parse import quote
-
-from pydantic import TypeAdapter, ValidationError
 
 from agent_runtime.approval import Answer, Approval
+from agent_runtime.client.administration import Administration
+from agent_runtime.client.answer import as_, items, path_of
 from agent_runtime.client.wire import Wire, from_problem
 from agent_runtime.comment import Comment
 from agent_runtime.declaration import Declaration
@@ -23,7 +23,11 @@ from agent_runtime.run import Run, RunState
 
 if TYPE_CHECKING:  # what stands beside these is heavy, and needed by few
     from agent_runtime.bulk import BulkAnswer, Item, Preview
+    from agent_runtime.evaluation.report import Report
     from agent_runtime.store import JournalEntry
+    from agent_runtime.store.calls import ModelCall
+    from agent_runtime.store.labels import Label
+    from agent_runtime.store.outcomes import Outcome
     from agent_runtime.store.schedules import StoredSchedule
 
 PAGE = 200
@@ -48,6 +52,11 @@ class Client:
     def __init__(self, url: str, token: str | None = None, *, timeout: float = 60.0) -> None:
         self._wire = Wire(url, token, timeout=timeout)
 
+    @cached_property
+    def administration(self) -> Administration:
+        """Tokens, notices, policies, the history's proof, tenants."""
+        return Administration(self._wire)
+
     def __enter__(self) -> Self:
         return self
 
@@ -62,6 +71,28 @@ class Client:
     def close(self) -> None:
         """Close its connections."""
         self._wire.close()
+
+    # Evaluation
+
+    def metrics(self, **query: Any) -> Report:
+        """How well runs do; `query`: workflow, since, until, error_rate."""
+        from agent_runtime.evaluation.report import Report
+
+        return as_(Report, self._wire.get("/v1/metrics", query))
+
+    def tell_outcome(self, run_id: str, outcome: str, value: float) -> Outcome:
+        """Record what came of a run."""
+        from agent_runtime.store.outcomes import Outcome
+
+        body = {"run": run_id, "outcome": outcome, "value": value}
+        return as_(Outcome, self._wire.post("/v1/outcomes", body))
+
+    def give_label(self, run_id: str, label: str, value: str) -> Label:
+        """Say what one thinks of a run."""
+        from agent_runtime.store.labels import Label
+
+        body = {"run": run_id, "label": label, "value": value}
+        return as_(Label, self._wire.post("/v1/labels", body))
 
     # Runs
 
@@ -82,7 +113,7 @@ class Client:
         body["documents"] = [document.model_dump(mode="json") for document in documents]
         body |= {} if key is None else {"key": key}
         body |= {} if at is None else {"at": at.isoformat()}
-        return _as(Run, self._wire.post("/v1/runs", body, _waiting(wait, timeout)))
+        return as_(Run, self._wire.post("/v1/runs", body, _waiting(wait, timeout)))
 
     def runs(
         self,
@@ -98,27 +129,49 @@ class Client:
         sort = "-created" if newest_first else "created"
         return self._pages(Run, "/v1/runs", {**query, "sort": sort})
 
+    def runs_page(
+        self,
+        states: Sequence[RunState] = (),
+        *,
+        newest_first: bool = False,
+        cursor: str | None = None,
+        limit: int = PAGE,
+    ) -> tuple[list[Run], str | None]:
+        """One page of the same, and the cursor of the next."""
+        sort = "-created" if newest_first else "created"
+        query = {"state": states, "sort": sort, "cursor": cursor, "limit": limit}
+        page = self._wire.get("/v1/runs", query)
+        return items(Run, page), page["next"]
+
     def run(self, run_id: str) -> Run:
         """One run."""
-        return _as(Run, self._wire.get(_path("runs", run_id)))
+        return as_(Run, self._wire.get(path_of("runs", run_id)))
 
     def journal(self, run_id: str) -> list[JournalEntry]:
         """A run's calls of write tools."""
         from agent_runtime.store import JournalEntry
 
-        return _items(JournalEntry, self._wire.get(_path("runs", run_id, "journal")))
+        return items(JournalEntry, self._wire.get(path_of("runs", run_id, "journal")))
+
+    def model_calls(self, run_id: str) -> list[ModelCall]:
+        """Every attempt of a run at asking a model, with what it took."""
+        from agent_runtime.store.calls import ModelCall
+
+        return items(ModelCall, self._wire.get(path_of("runs", run_id, "calls")))
 
     def cancel(self, run_id: str, reason: str) -> Run:
         """End a run."""
-        return _as(Run, self._wire.post(_path("runs", run_id, "cancel"), {"reason": reason}))
+        return as_(Run, self._wire.post(path_of("runs", run_id, "cancel"), {"reason": reason}))
 
-    def resume(self, run_id: str, reason: str = "") -> Run:
-        """Send a run that waits for somebody's attention on."""
-        return _as(Run, self._wire.post(_path("runs", run_id, "resume"), {"reason": reason}))
+    def resume(self, run_id: str, reason: str = "", **wanted: Any) -> Run:
+        """Send a run that waits for somebody's attention on. `wanted`: one of `retry` and `skip`, a
+        step, and `input`, corrected fields."""
+        body = {"reason": reason, **wanted}
+        return as_(Run, self._wire.post(path_of("runs", run_id, "resume"), body))
 
     def settle(self, run_id: str, how: Settlement) -> Run:
         """Say what became of a lost call."""
-        return _as(Run, self._wire.post(_path("runs", run_id, "settle"), {"how": how}))
+        return as_(Run, self._wire.post(path_of("runs", run_id, "settle"), {"how": how}))
 
     # Approvals
 
@@ -150,23 +203,23 @@ class Client:
         order = f"-{sort}" if descending else sort
         query = {**_filter(wanted), "sort": order, "after": after, "limit": limit}
         page = self._wire.get("/v1/approvals", query)
-        return _items(Approval, page), page["next"] is not None
+        return items(Approval, page), page["next"] is not None
 
     def counts(self, wanted: Filter | None = None) -> Counts:
         """How many questions a filter finds, and of which kinds."""
-        return _as(Counts, self._wire.get("/v1/approvals/counts", _filter(wanted)))
+        return as_(Counts, self._wire.get("/v1/approvals/counts", _filter(wanted)))
 
     def approval(self, approval_id: str) -> Approval:
         """One question; the time to decide counts from the first look."""
-        return _as(Approval, self._wire.get(_path("approvals", approval_id)))
+        return as_(Approval, self._wire.get(path_of("approvals", approval_id)))
 
     def decide(
         self, approval_id: str, answer: Answer, *, wait: Wait | None = None, timeout: float = 10.0
     ) -> Approval:
         """Answer a question; `answer.digest` is that of the question that was seen."""
         body = answer.model_dump(mode="json", exclude={"channel"})
-        path = _path("approvals", approval_id, "decide")
-        return _as(Approval, self._wire.post(path, body, _waiting(wait, timeout)))
+        path = path_of("approvals", approval_id, "decide")
+        return as_(Approval, self._wire.post(path, body, _waiting(wait, timeout)))
 
     def claim(self, approval_id: str, *, override: bool = False) -> Approval:
         """Say for two minutes that one is at work on it."""
@@ -190,18 +243,18 @@ class Client:
 
     def comment(self, approval_id: str, text: str) -> Comment:
         """Add a remark."""
-        path = _path("approvals", approval_id, "comments")
-        return _as(Comment, self._wire.post(path, {"text": text}))
+        path = path_of("approvals", approval_id, "comments")
+        return as_(Comment, self._wire.post(path, {"text": text}))
 
     def comments(self, approval_id: str) -> list[Comment]:
         """What was said about it."""
-        return _items(Comment, self._wire.get(_path("approvals", approval_id, "comments")))
+        return items(Comment, self._wire.get(path_of("approvals", approval_id, "comments")))
 
     def preview(self, ids: Sequence[str]) -> Preview:
         """What one answer to all of them would do."""
         from agent_runtime.bulk import Preview
 
-        return _as(Preview, self._wire.post("/v1/bulk-decisions/preview", {"ids": list(ids)}))
+        return as_(Preview, self._wire.post("/v1/bulk-decisions/preview", {"ids": list(ids)}))
 
     def decide_all(self, answer: BulkAnswer) -> list[Item]:
         """Answer all of a preview."""
@@ -212,7 +265,7 @@ class Client:
         return [
             Item(
                 one["id"],
-                None if one["approval"] is None else _as(Approval, one["approval"]),
+                None if one["approval"] is None else as_(Approval, one["approval"]),
                 None if one["problem"] is None else from_problem(one["problem"]),
             )
             for one in found["items"]
@@ -228,7 +281,7 @@ class Client:
         while place is not None:
             query = {"after": place, "run": run, "type": types, "limit": PAGE}
             page = self._wire.get("/v1/events", query)
-            yield from _items(Event, page)
+            yield from items(Event, page)
             place = page["next"]
 
     def head(self) -> int:
@@ -258,54 +311,54 @@ class Client:
                 if (name, value) == ("event", "reset"):
                     return
                 if name == "data":
-                    yield _as(Event, json.loads(value))
+                    yield as_(Event, json.loads(value))
 
     # Workflows and schedules
 
     def workflows(self) -> list[Declaration]:
         """What can be started."""
-        return _items(Declaration, self._wire.get("/v1/workflows"))
+        return items(Declaration, self._wire.get("/v1/workflows"))
 
     def workflow(self, name: str) -> Declaration:
         """One workflow."""
-        return _as(Declaration, self._wire.get(_path("workflows", name)))
+        return as_(Declaration, self._wire.get(path_of("workflows", name)))
 
-    def drawing(self, name: str, form: Literal["text", "mermaid"] = "text") -> str:
+    def drawing(self, name: str, form: Literal["text", "mermaid", "svg"] = "text") -> str:
         """A workflow as a picture."""
-        return str(self._wire.get(_path("workflows", name, "drawing"), {"form": form}))
+        return str(self._wire.get(path_of("workflows", name, "drawing"), {"form": form}))
 
     def schedules(self) -> list[StoredSchedule]:
         """What the clock starts."""
         from agent_runtime.store.schedules import StoredSchedule
 
-        return _items(StoredSchedule, self._wire.get("/v1/schedules"))
+        return items(StoredSchedule, self._wire.get("/v1/schedules"))
 
     def coming(self, schedule_id: str, count: int = 10) -> list[datetime]:
         """The next times of one schedule."""
-        path = _path("schedules", schedule_id, "next")
-        return _items(datetime, self._wire.get(path, {"count": count}))
+        path = path_of("schedules", schedule_id, "next")
+        return items(datetime, self._wire.get(path, {"count": count}))
 
     def pause_schedule(self, schedule_id: str, reason: str = "") -> StoredSchedule:
         """Let it start nothing until it is resumed."""
         from agent_runtime.store.schedules import StoredSchedule
 
-        path = _path("schedules", schedule_id, "pause")
-        return _as(StoredSchedule, self._wire.post(path, {"reason": reason}))
+        path = path_of("schedules", schedule_id, "pause")
+        return as_(StoredSchedule, self._wire.post(path, {"reason": reason}))
 
     def resume_schedule(self, schedule_id: str) -> StoredSchedule:
         """Let it start runs again."""
         from agent_runtime.store.schedules import StoredSchedule
 
-        return _as(StoredSchedule, self._wire.post(_path("schedules", schedule_id, "resume")))
+        return as_(StoredSchedule, self._wire.post(path_of("schedules", schedule_id, "resume")))
 
     def _act(self, approval_id: str, verb: str, body: Any = None) -> Approval:
-        return _as(Approval, self._wire.post(_path("approvals", approval_id, verb), body))
+        return as_(Approval, self._wire.post(path_of("approvals", approval_id, verb), body))
 
     def _pages(self, kind: type[T], path: str, query: dict[str, Any], **first: Any) -> Iterator[T]:
         more: dict[str, Any] = first
         while True:
             page = self._wire.get(path, {**query, **more, "limit": PAGE})
-            yield from _items(kind, page)
+            yield from items(kind, page)
             if page["next"] is None:
                 return
             more = {"cursor": page["next"]}
@@ -322,32 +375,3 @@ def _filter(wanted: Filter | None) -> dict[str, Any]:
 
 def _waiting(wait: Wait | None, timeout: float) -> dict[str, Any]:
     return {} if wait is None else {"wait": wait, "timeout": timeout}
-
-
-def _path(*parts: str) -> str:
-    """A path under /v1, with each part as one segment whatever it holds."""
-    return "/v1/" + "/".join(quote(part, safe=":") for part in parts)
-
-
-_ADAPTERS: dict[type[Any], TypeAdapter[Any]] = {}
-
-
-def _adapter(kind: type[Any]) -> TypeAdapter[Any]:
-    """Made once: making one compiles it."""
-    return _ADAPTERS.setdefault(kind, _ADAPTERS.get(kind) or TypeAdapter(kind))
-
-
-def _as(kind: type[T], value: Any) -> T:
-    try:
-        # Annotations that JSON has no type for, such as a Decimal, are read as JSON reads them.
-        found: T = _adapter(kind).validate_json(json.dumps(value))
-        return found
-    except ValidationError as error:
-        raise ServerUnavailable(
-            f"The server's answer is no {kind.__name__.lower()} as this version knows it.",
-            remedy="Use the client of the server's own version.",
-        ) from error
-
-
-def _items(kind: type[T], page: Any) -> list[T]:
-    return [_as(kind, one) for one in page["items"]]

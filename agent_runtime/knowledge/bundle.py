@@ -2,27 +2,44 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from typing import Any
 
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from agent_runtime.action import canonical
+from agent_runtime.errors import NotFound
 from agent_runtime.evidence import Bundle, LeftOut, Shown
+from agent_runtime.store import Content, Session
+from agent_runtime.store.recordings import hash_of
 
 FIRST = frozenset({"document", "operator"})
 """What people handed in goes before what tools found."""
 
 
-def assemble(earlier: Sequence[Shown], found: Sequence[Shown], budget: int) -> Bundle:
+def assemble(
+    earlier: Sequence[Shown],
+    found: Sequence[Shown],
+    budget: int,
+    *,
+    left_out: Sequence[LeftOut] = (),
+    warnings: Sequence[str] = (),
+) -> Bundle:
     """Choose from what was shown earlier and what was found now; never exceeds `budget` tokens.
 
     A passage that says the same as an earlier one of its source takes its place, fresher. A
     passage that doesn't fit is left out whole, since half of one could say the opposite. People's
     words go first, then what was found now, then the newest of each earlier source; a text that a
-    later one of its source supersedes goes last. The chosen ones stand in the order of finding.
+    later one of its source supersedes goes last. A document that says what another one says, word
+    for word, is left out. The chosen ones stand in the order of finding. `left_out` and `warnings`
+    are what the look-ups say of themselves.
     """
     passages: dict[tuple[str, str], Shown] = {}
     for passage in (*earlier, *found):
         passages.pop((passage.source, passage.text), None)
         passages[passage.source, passage.text] = passage
-    present, new = list(passages.values()), {(p.source, p.text) for p in found}
+    present, same = _different(passages.values())
+    new = {(p.source, p.text) for p in found}
     newest = {passage.source: passage.text for passage in present}
 
     def rank(position: int) -> tuple[int, int]:
@@ -38,13 +55,33 @@ def assemble(earlier: Sequence[Shown], found: Sequence[Shown], budget: int) -> B
         if tokens + present[position].tokens <= budget:
             chosen.add(position)
             tokens += present[position].tokens
-    left_out = tuple(
-        LeftOut(source=passage.source, tokens=passage.tokens, why="over budget")
-        for position, passage in enumerate(present)
-        if position not in chosen
+    over = [p for position, p in enumerate(present) if position not in chosen]
+    return Bundle(
+        shown=tuple(present[position] for position in sorted(chosen)),
+        left_out=(
+            *(LeftOut(source=p.source, tokens=p.tokens, why="over budget") for p in over),
+            *(LeftOut(source=p.source, tokens=p.tokens, why="duplicate") for p in same),
+            *left_out,
+        ),
+        warnings=tuple(dict.fromkeys(warnings)),
+        tokens=tokens,
+        budget=budget,
     )
-    shown = tuple(present[position] for position in sorted(chosen))
-    return Bundle(shown=shown, left_out=left_out, tokens=tokens, budget=budget)
+
+
+def _different(passages: Iterable[Shown]) -> tuple[list[Shown], list[Shown]]:
+    """The passages without the documents that repeat another one, and those. One that claims
+    something else is never a repetition: their contradiction would be hidden."""
+    different: list[Shown] = []
+    same: list[Shown] = []
+    known: set[tuple[str, tuple[tuple[str, str], ...]]] = set()
+    for passage in passages:
+        said = passage.text, tuple(sorted(passage.claims.items()))
+        repeats = bool(passage.document) and said in known
+        (same if repeats else different).append(passage)
+        if passage.document:
+            known.add(said)
+    return different, same
 
 
 def add(seen: Sequence[Shown], found: Sequence[Shown], budget: int) -> Bundle:
@@ -65,4 +102,55 @@ def add(seen: Sequence[Shown], found: Sequence[Shown], budget: int) -> Bundle:
         shown[known] = passage
     return Bundle(
         shown=tuple(shown.values()), left_out=tuple(left_out), tokens=tokens, budget=budget
+    )
+
+
+class KeptPassage(BaseModel):
+    """One passage of a bundle: what was shown, without when and by which look-up."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    source: str
+    version: str
+    text: str
+    claims: dict[str, str]
+
+
+class KeptBundle(BaseModel):
+    """A bundle by its content: whoever is shown the same holds the same digest."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    digest: str
+    shown: list[KeptPassage]
+    left_out: list[LeftOut]
+    warnings: list[str]
+    budget: int
+
+
+def content_of(bundle: Bundle) -> Content:
+    """The bundle as it is stored: under its digest, once for all runs that are shown the same."""
+    text = canonical(bundle.document).decode()
+    return Content(hash_of(text), text)
+
+
+def find_bundle(session: Session, digest: str) -> KeptBundle:
+    """The tenant's bundle of that digest; raises NotFound, also for any other content."""
+    try:
+        return _read(digest, session.recordings.kept(digest))
+    except (TypeError, ValueError, ValidationError) as error:
+        raise NotFound("bundle", digest, remedy="It may have been pruned.") from error
+
+
+def _read(digest: str, document: Any) -> KeptBundle:
+    shown, left_out, warnings, budget = document
+    return KeptBundle(
+        digest=digest,
+        shown=[
+            KeptPassage(source=source, version=version, text=text, claims=dict(claims))
+            for source, version, text, claims in shown
+        ],
+        left_out=[LeftOut(source=s, tokens=tokens, why=why) for s, tokens, why in left_out],
+        warnings=warnings,
+        budget=budget,
     )

@@ -2,45 +2,211 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+import os
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from importlib import import_module
 from typing import Any
 
 import openai
+from langchain_core.language_models import BaseChatModel
 from langchain_openai import ChatOpenAI
 from pydantic import SecretStr
 
-from agent_runtime.errors import ModelUnavailable
-from agent_runtime.models.model import Model
-from agent_runtime.settings import Settings
+from agent_runtime.errors import ModelUnavailable, SettingsError
+from agent_runtime.models.embed import Create
+from agent_runtime.models.form import Form
+from agent_runtime.models.model import Guard, Model, foreign_errors
+from agent_runtime.settings import ModelSettings, ModelSpec, Settings
+
+RESUME = "then: agent-runtime runs resume"
+LATER = frozenset({408, 409, 425})
+"""Refusals that mean "later", not "never"."""
 
 
-def connect_model(settings: Settings, **clients: Any) -> Model:
-    """A chat model on any OpenAI-compatible URL. `clients`: shared httpx clients, if any."""
-    chat = ChatOpenAI(
+def connect_model(settings: Settings, asking: ModelSettings | None = None, **clients: Any) -> Model:
+    """The model of `AGENT_RUNTIME_MODEL` on any OpenAI-compatible URL. `clients`: shared httpx
+    clients, if any."""
+    asking = asking or ModelSettings()
+    spec = ModelSpec(
         model=settings.model,
         base_url=settings.openai_base_url,
-        # A local server needs no key, but the client insists on one.
-        api_key=settings.openai_api_key or SecretStr("none"),
-        timeout=settings.model_timeout,
-        max_retries=2,
-        **clients,
+        api=asking.model_api,
+        output=asking.model_output,
+        fallback=asking.model_fallback,
     )
-    return Model(settings.model, chat, provider_errors)
+    return connect(spec, settings, asking, key=settings.openai_api_key, **clients)
+
+
+def connect(
+    spec: ModelSpec,
+    settings: Settings,
+    asking: ModelSettings,
+    *,
+    key: SecretStr | None = None,
+    **clients: Any,
+) -> Model:
+    """A declared model; raises SettingsError where it cannot be made."""
+    price = asking.prices.get(spec.model)
+    if spec.provider != "openai":
+        chat = _import(spec)
+        return Model(spec.model, chat, foreign_errors, price, spec.fallback, spec.provider)
+    held = key or SecretStr(os.environ.get(spec.api_key_variable) or "none")
+    url = spec.base_url or settings.openai_base_url
+    client = ChatOpenAI(
+        model=spec.model,
+        base_url=url,
+        # A local server needs no key, but the client insists on one.
+        api_key=held,
+        timeout=settings.model_timeout,
+        # Attempts are made, counted and recorded in one place, and this is not it.
+        max_retries=0,
+        max_completion_tokens=asking.model_max_output,
+        use_responses_api=spec.api == "responses",
+        **{**spec.options, **clients},
+    )
+    guard = provider_errors(spec.model, url, spec.api_key_variable)
+    form = Form(spec.output, responses=spec.api == "responses")
+    return Model(spec.model, client, guard, price, spec.fallback, url or "openai", form)
+
+
+def connect_embeddings(settings: Settings, model: str, **clients: Any) -> Create:
+    """Embeddings on any OpenAI-compatible URL."""
+    url = settings.openai_base_url
+    key = settings.openai_api_key.get_secret_value() if settings.openai_api_key else "none"
+    client = openai.AsyncOpenAI(
+        base_url=url, api_key=key, timeout=settings.model_timeout, max_retries=0, **clients
+    )
+    guard = provider_errors(model, url, "OPENAI_API_KEY")
+
+    async def create(texts: Sequence[str]) -> list[list[float]]:
+        with guard():
+            told = await client.embeddings.create(
+                model=model, input=list(texts), encoding_format="float"
+            )
+        return [item.embedding for item in sorted(told.data, key=lambda item: item.index)]
+
+    return create
+
+
+def provider_errors(model: str, url: str | None, key_variable: str) -> Guard:
+    """Turns the provider's errors into ModelUnavailable: of a kind, and with what to do about it.
+    None of the provider's own words: they may repeat the request."""
+
+    @contextmanager
+    def guard() -> Iterator[None]:
+        try:
+            yield
+        except openai.APIStatusError as error:
+            raise _of_status(error, model, key_variable) from error
+        except openai.APITimeoutError as error:
+            raise ModelUnavailable(
+                "The model's provider gave no answer in time.",
+                remedy=f"Raise AGENT_RUNTIME_MODEL_TIMEOUT, {RESUME}",
+                kind="timed_out",
+            ) from error
+        except openai.OpenAIError as error:
+            raise ModelUnavailable(
+                f"The model's provider{_at(url)} could not be reached, or hung up.",
+                remedy=f"Check OPENAI_BASE_URL and the provider, {RESUME}",
+                kind="unreachable",
+            ) from error
+
+    def both() -> AbstractContextManager[Any]:
+        return _nested(guard)
+
+    return both
 
 
 @contextmanager
-def provider_errors() -> Iterator[None]:
-    """Turn the provider's errors into ModelUnavailable with what to do about them."""
-    try:
+def _nested(guard: Callable[[], AbstractContextManager[Any]]) -> Iterator[None]:
+    with foreign_errors(), guard():
         yield
-    except openai.AuthenticationError as error:
-        raise ModelUnavailable(
-            "The model's provider refused the key (401).",
-            remedy="Correct OPENAI_API_KEY, then: agent-runtime runs resume",
+
+
+def _of_status(error: openai.APIStatusError, model: str, key_variable: str) -> ModelUnavailable:
+    kind, what, remedy = _named(error, model, key_variable)
+    return ModelUnavailable(
+        f"The model's provider {what} ({error.status_code}).",
+        remedy=f"{remedy}, {RESUME}",
+        kind=kind,
+        retry_after=_retry_after(error),
+    )
+
+
+def _named(error: openai.APIStatusError, model: str, key_variable: str) -> tuple[str, str, str]:
+    """Kind, what the provider did, and what to do about it."""
+    code = str(error.code or "")
+    match error.status_code:
+        case 401 | 403:
+            named = "unauthorized", "refused the key", f"Correct {key_variable}"
+        case 404:
+            remedy = "Correct AGENT_RUNTIME_MODEL, or the path in OPENAI_BASE_URL"
+            named = "unknown_model", f"has no model {model!r}", remedy
+        case 429 if code == "insufficient_quota":
+            remedy = f"See to the plan of {key_variable}"
+            named = "unauthorized", "says that the quota is used up", remedy
+        case 429:
+            remedy = "Lower AGENT_RUNTIME_MODEL_RATE"
+            named = "rate_limited", "wants to be asked less often", remedy
+        case status if status >= 500 or status in LATER:
+            named = "server_error", "failed", "Wait for the provider"
+        case _:
+            named = _of_request(f"{code} {error}".lower())
+    return named
+
+
+def _of_request(told: str) -> tuple[str, str, str]:
+    """The same for a request that the provider will not have, by the words that providers use."""
+    if any(words in told for words in ("context_length", "context length", "too long")):
+        return "too_long", "cannot hold so much", "Lower the step's token_budget"
+    if "content_filter" in told or "content management policy" in told:
+        return "filtered", "withheld the answer", "Look into the request"
+    if any(words in told for words in ("response_format", "json_schema", "tool_choice")):
+        return "form", "knows no such form of answer", "Set AGENT_RUNTIME_MODEL_OUTPUT=plain"
+    return "unusable", "will not have the request", "Check AGENT_RUNTIME_MODELS"
+
+
+def _retry_after(error: openai.APIStatusError) -> float | None:
+    """Seconds that the provider asks for: a number, or a date."""
+    told = error.response.headers.get("retry-after")
+    if told is None:
+        return None
+    try:
+        return max(0.0, float(told))
+    except ValueError:
+        pass
+    try:
+        at = parsedate_to_datetime(told)
+    except ValueError:
+        return None
+    return max(0.0, (at - datetime.now(UTC)).total_seconds()) if at.tzinfo else None
+
+
+def _at(url: str | None) -> str:
+    """Host and port, without what else may stand in a URL."""
+    if url is None:
+        return ""
+    host = url.partition("//")[2].partition("/")[0].rpartition("@")[2]
+    return f" at {host}"
+
+
+def _import(spec: ModelSpec) -> BaseChatModel:
+    """A chat model by its import string; raises SettingsError that names it."""
+    module, _, name = spec.provider.partition(":")
+    try:
+        kind = getattr(import_module(module), name)
+        made = kind(**({"model": spec.model} | spec.options))
+    except (ImportError, AttributeError, TypeError, ValueError) as error:
+        raise SettingsError(
+            f"The provider {spec.provider!r} cannot be used: {type(error).__name__}.",
+            remedy="Write package.module:Class in AGENT_RUNTIME_MODELS, and install its package.",
         ) from error
-    except openai.OpenAIError as error:
-        raise ModelUnavailable(
-            f"The model's provider did not answer ({type(error).__name__}).",
-            remedy="Check OPENAI_BASE_URL and the provider, then: agent-runtime runs resume",
-        ) from error
+    if not isinstance(made, BaseChatModel):
+        raise SettingsError(
+            f"The provider {spec.provider!r} is no chat model.",
+            remedy="Name a subclass of langchain_core's BaseChatModel.",
+        )
+    return made

@@ -62,7 +62,7 @@ class OfflineModel(BaseChatModel):
 def _read(messages: list[BaseMessage]) -> Brief:
     """The brief as a language model would know it by now: with what was looked up since."""
     first = next(message for message in messages if isinstance(message, HumanMessage))
-    brief = Brief.model_validate_json(str(first.content))
+    brief = Brief.model_validate_json(str(first.text))
     found = [
         BriefPassage(source=result["source"], text=result["text"])
         for message in messages

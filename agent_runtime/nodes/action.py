@@ -10,12 +10,14 @@ from langgraph.runtime import Runtime
 from pydantic import BaseModel
 
 from agent_runtime.action import action_digest
+from agent_runtime.clock import to_text
 from agent_runtime.envelope import Status
 from agent_runtime.errors import OutcomeUnknown, ToolRefused, ToolUnavailable
 from agent_runtime.evidence import Shown
 from agent_runtime.nodes.leave import count, leave, tell
 from agent_runtime.nodes.lookup import as_text, name_source
 from agent_runtime.policy import tightened
+from agent_runtime.redact import reveal
 from agent_runtime.segment import Segment
 from agent_runtime.state import State
 from agent_runtime.step import Step
@@ -75,8 +77,9 @@ class ActionNode:
         self, segment: Segment, right: Authorization, tool: Tool, args: BaseModel
     ) -> Refusal | None:
         """Hold the facts and the policy of the decision against the present."""
+        call = segment.call(f"{segment.run.id}.{self._step.name}.{right.visit}:recheck")
         try:
-            now = await tool.read_facts(args, segment.call(f"{segment.run.id}:recheck"))
+            now = await tool.read_facts(args, call)
         except ToolRefused as error:
             return Refusal("missing", f"fact missing: {error.message}")
         except ToolUnavailable as error:
@@ -183,7 +186,7 @@ class ActionNode:
     async def _probe(
         self, segment: Segment, tool: Tool, args: BaseModel, call: ToolCall, entry: JournalEntry
     ) -> Outcome | None:
-        answer = await tool.ask_probe(args, call)
+        answer = await tool.ask_probe(self._revealed(segment, tool, args), call)
         if answer.happened == "unknown":
             raise OutcomeUnknown(tool.name, "the outside system could not tell")
         if answer.happened == "no":
@@ -198,10 +201,12 @@ class ActionNode:
     ) -> Outcome:
         """The effect. Only a refusal proves that nothing happened."""
         attributes = {"gen_ai.operation.name": "execute_tool", "gen_ai.tool.name": tool.name}
-        with segment.telemetry.span(f"execute_tool {tool.name}", attributes):
+        with segment.telemetry.span(f"execute_tool {tool.name}", attributes) as span:
+            segment.telemetry.show(span, arguments=lambda: args.model_dump(mode="json"))
             while True:
                 try:
-                    result = await tool(args, call, grant=grant)
+                    revealed = self._revealed(segment, tool, args)
+                    result = await tool(args, call, grant=grant, revealed=revealed)
                 except ToolRefused as error:
                     return self._settle(segment, tool, call.key, "failed", error.message)
                 except ToolUnavailable:
@@ -213,6 +218,18 @@ class ActionNode:
                 else:
                     return self._settle(segment, tool, call.key, "executed", as_json(result))
 
+    def _revealed(self, segment: Segment, tool: Tool, args: BaseModel) -> BaseModel:
+        """The arguments with the values that their pseudonyms stand for: here, and nowhere else.
+        Raises ToolRefused for one that nobody gave."""
+        if not self._step.context.minimise.names:
+            return args
+        plain = args.model_dump(mode="json")
+        try:
+            whole = reveal(plain, segment.read().pseudonyms.value)
+        except LookupError as error:
+            raise ToolRefused(f"{error.args[0]} stands for nothing that is known here.") from error
+        return args if whole == plain else tool.parse(whole)
+
     def _settle(
         self,
         segment: Segment,
@@ -222,20 +239,25 @@ class ActionNode:
         result: Any,
     ) -> Outcome:
         """Write the outcome before anything else. Where a lost call may be found out or repeated
-        it goes with the next write; where it may not, at once."""
+        it goes with the next write; where it may not, at once. Of the result is kept what the
+        step may see."""
+        now = segment.clock.now()
+        redactor = segment.redactor(self._step)
+        seen = redactor.result(tool.name, result) if state == "executed" else redactor.value(result)
 
         def record(session: Session) -> None:
-            session.journal.settle(key, state, result)
+            session.journal.settle(key, state, seen)
             session.events.append(
                 "action.executed", segment.run.id, key=key, tool=tool.name, outcome=state
             )
-            run, exchange = segment.run, {"outcome": state, "result": result}
+            run = segment.run
+            exchange = {"outcome": state, "result": seen, "at": to_text(now)}
             session.recordings.add(run.id, run.epoch, "tool", tool.name, {"key": key}, exchange)
 
         segment.post(record)
         if tool.recovery == "manual":
             segment.lane.send()
-        return Outcome(tool.name, state == "executed", result, segment.clock.now())
+        return Outcome(tool.name, state == "executed", seen, now)
 
     def _done(
         self, segment: Segment, state: State, right: Authorization, outcome: Outcome

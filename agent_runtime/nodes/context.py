@@ -9,8 +9,9 @@ from langgraph.runtime import Runtime
 
 from agent_runtime.errors import NeedsAttention
 from agent_runtime.evidence import Bundle, Evidence, Shown
-from agent_runtime.knowledge.bundle import assemble
+from agent_runtime.knowledge.bundle import assemble, content_of
 from agent_runtime.nodes.lookup import look_up
+from agent_runtime.redact import Redactor
 from agent_runtime.segment import Segment
 from agent_runtime.state import State
 from agent_runtime.step import Step
@@ -29,21 +30,33 @@ class ContextNode:
 
     async def __call__(self, state: State, runtime: Runtime[Segment]) -> State:
         segment, step = runtime.context, self._step
+        if step.context.minimise.names and segment.read().pseudonyms.key() is None:
+            await segment.write(lambda session: session.pseudonyms.make_key())
+        redactor = segment.redactor(step)
         with segment.telemetry.span(f"{step.name}.context", {"agent_runtime.node": "context"}):
-            earlier = segment.passages(state.get("bundle", []))
-            found = [] if earlier else _handed_in(segment)
+            # What other steps were shown stays theirs: within a step it adds up.
+            own = state.get("step", step.name) == step.name
+            earlier = segment.passages(state.get("bundle", [])) if own else []
+            found = [] if earlier else _handed_in(segment, redactor)
             looked = [
-                await look_up(segment, step, tool, arguments, _name(tool, arguments))
+                await look_up(segment, step, tool, arguments, _name(tool, arguments, redactor))
                 for tool, arguments in [(t, bind(t, segment.run.input)) for t in step.context.tools]
             ]
             found += [passage for result in looked for passage in result.shown]
-            bundle = assemble(earlier, found, step.context_budget)
-
+            bundle = assemble(
+                earlier,
+                found,
+                step.context_budget,
+                left_out=[passage for result in looked for passage in result.left_out],
+                warnings=[warning for result in looked for warning in result.warnings],
+            )
             hashes = segment.keep(bundle.shown)
+            content = content_of(bundle)
 
             def record(session: Session) -> None:
                 for result in looked:
                     result.record(session)
+                session.recordings.put(content)
                 self._announce(session, state, bundle, hashes, segment)
 
             segment.post(record)
@@ -61,6 +74,8 @@ class ContextNode:
             **segment.event_body(self._step, visit),
             shown=hashes,
             left_out=left_out,
+            warnings=list(bundle.warnings),
+            digest=bundle.digest,
             tokens=bundle.tokens,
             budget=bundle.budget,
         )
@@ -78,8 +93,10 @@ class ContextNode:
         )
 
 
-def _name(tool: Tool, arguments: dict[str, Any]) -> str:
-    return ":".join([tool.name, *map(str, arguments.values())])[:200].strip()
+def _name(tool: Tool, arguments: dict[str, Any], redactor: Redactor) -> str:
+    """A source id that tells what was looked up, as far as the step may know."""
+    told = arguments if redactor.declared.input is None else {}
+    return redactor.text(":".join([tool.name, *map(str, told.values())]))[:200].strip()
 
 
 def extend(shown: Sequence[str], hashes: Sequence[str]) -> list[str]:
@@ -101,14 +118,19 @@ def bind(tool: Tool, inputs: dict[str, Any]) -> dict[str, Any]:
     return bound
 
 
-def _handed_in(segment: Segment) -> list[Shown]:
+def _handed_in(segment: Segment, redactor: Redactor) -> list[Shown]:
     """The run's own message and the documents that came with its start."""
-    now = segment.clock.now()
     documents = segment.read().runs.documents(segment.run.id)
-    message = segment.run.input.get("message")
+    message, start = redactor.input(segment.run.input).get("message"), segment.run.created_at
     texts = [(REQUEST, message, "")] if isinstance(message, str) else []
     texts += [(document.source, document.text, document.version) for document in documents]
     return [
-        Shown(source=source, text=text, version=version, origin="document", retrieved_at=now)
+        Shown(
+            source=redactor.text(source),
+            text=redactor.text(text),
+            version=version,
+            origin="document",
+            retrieved_at=start,
+        )
         for source, text, version in texts
     ]

@@ -14,12 +14,12 @@ from langgraph.runtime import Runtime
 from langgraph.types import interrupt
 
 from agent_runtime.approval import Approval, ApprovalStatus, declared_amount
+from agent_runtime.clock import to_text
 from agent_runtime.envelope import Envelope, Status
 from agent_runtime.errors import Conflict, NeedsAttention
 from agent_runtime.evidence import Shown
 from agent_runtime.nodes.judge import Impossible, Judgement, Subject, bind_digest, judge
 from agent_runtime.nodes.leave import count, counted, leave, tell
-from agent_runtime.run import new_id
 from agent_runtime.segment import Segment
 from agent_runtime.state import State
 from agent_runtime.step import Step
@@ -60,7 +60,11 @@ class GateNode:
                     return self._send_back(segment, state, judged)
                 span.set_attribute("agent_runtime.verdict", judged.verdict.kind)
                 span.set_attribute("agent_runtime.rules", ",".join(judged.verdict.rules))
+                if segment.workflow.shadow:
+                    return self._watch(segment, state, judged)
                 pending = self._record(segment, state, judged)
+                if pending is not None:
+                    segment.telemetry.asked(segment.run, pending.id, pending.rules)
             if pending is None:
                 return self._proceed(segment, state, judged.verdict)
         woken_for = interrupt({"approval": pending.id, "digest": pending.digest})
@@ -119,6 +123,20 @@ class GateNode:
             case _:
                 assert_never(judged.verdict.kind)
 
+    def _watch(self, segment: Segment, state: State, judged: Judgement) -> State:
+        """A shadow's proposal is judged and kept: nobody is asked, and nothing is granted."""
+        step, visit, verdict = self._step, state["visits"][self._step.name], judged.verdict
+        envelope = segment.proposal(state)
+
+        def record(session: Session) -> None:
+            self._announce(session, segment, envelope, judged, visit)
+            body = {"action": judged.action.model_dump(mode="json"), "verdict": verdict.kind}
+            told = segment.event_body(step, visit, **body, rules=list(verdict.rules))
+            session.events.append("shadow.watched", segment.run.id, **told)
+
+        segment.post(record)
+        return leave(segment, step, state, "finished")
+
     def _grant(self, segment: Segment, right: Authorization, by: str) -> None:
         """Post a right to act, once for each visit: after a crash the first one stands."""
         stored = segment.read().journal.right(right.run_id, right.step, right.visit)
@@ -142,11 +160,13 @@ class GateNode:
         judged: Judgement,
         visit: int,
     ) -> None:
-        verdict = judged.verdict
+        verdict, policy = judged.verdict, segment.policies.get(self._step.policy or "")
         session.events.append(
             "gate.judged",
             segment.run.id,
             **segment.event_body(self._step, visit),
+            at=None if judged.at is None else to_text(judged.at),
+            policy=None if policy is None else policy.digest,
             action=judged.action.model_dump(mode="json"),
             action_digest=judged.action_digest,
             facts=judged.facts,
@@ -237,10 +257,10 @@ class GateNode:
 
     def _respond(self, segment: Segment, state: State, approval: Approval) -> State:
         """A person's answer or question becomes evidence and goes back to reasoning."""
-        text, source = _reason(approval, "respond"), f"operator:{approval.id}"
-        passage = Shown(
-            source=source, text=text, origin="operator", retrieved_at=segment.clock.now()
-        )
+        text = segment.redactor(self._step).text(_reason(approval, "respond"))
+        source = f"operator:{approval.id}"
+        said_at = approval.closed_at or segment.clock.now()
+        passage = Shown(source=source, text=text, origin="operator", retrieved_at=said_at)
         hashes = segment.keep([passage])
         told = tell(state, "operator", text, source)
         shown, bundle = [*state["shown"], *hashes], [*state["bundle"], *hashes]
@@ -252,7 +272,7 @@ def authorization(
 ) -> Authorization:
     """The right to execute a judged action once."""
     return Authorization(
-        id=new_id("auth"),
+        id=segment.new_id("auth"),
         tenant=segment.run.tenant,
         run_id=segment.run.id,
         step=step.name,
@@ -271,7 +291,7 @@ def question(segment: Segment, step: Step, visit: int, judged: Judgement) -> App
     now, verdict = segment.clock.now(), judged.verdict
     lasts = DEFAULT_DEADLINE if verdict.deadline is None else timedelta(seconds=verdict.deadline)
     return Approval(
-        id=new_id("apr"),
+        id=segment.new_id("apr"),
         tenant=segment.run.tenant,
         run_id=segment.run.id,
         workflow=segment.run.workflow,

@@ -6,6 +6,7 @@ Deciding returns a value here and stores nothing; the gate and an operator's edi
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
@@ -15,9 +16,12 @@ from agent_runtime.action import Action, ProposedAction, action_digest, approval
 from agent_runtime.envelope import Envelope
 from agent_runtime.errors import OutOfScope, ToolRefused, ToolUnavailable
 from agent_runtime.evidence import Shown
+from agent_runtime.guard import Finding, examine
+from agent_runtime.provenance import Provenance, trace
 from agent_runtime.segment import Segment
-from agent_runtime.signal import Signals, compute_signals
+from agent_runtime.signal import UNTRACED, Signals, compute_signals
 from agent_runtime.step import Step
+from agent_runtime.tool import Tool
 from agent_runtime.verdict import Question, Verdict, deny
 
 
@@ -41,23 +45,28 @@ class Impossible:
 
 @dataclass(frozen=True)
 class Judgement:
-    """A possible action, what it rests on (`facts` as plain JSON) and the verdict on it."""
+    """A possible action, what it rests on (`facts` as plain JSON) and the verdict on it.
+
+    `at`: the moment that evidence was held against, as fresh or stale.
+    """
 
     action: Action
     action_digest: str
     facts: dict[str, Any]
     signals: Signals
     verdict: Verdict
+    at: datetime | None = None
 
 
 async def judge(
     segment: Segment, step: Step, subject: Subject, proposed: ProposedAction
 ) -> Impossible | Judgement:
     """Simulate the preconditions, then read the facts, then ask policy; any gap denies."""
+    call = segment.call(f"{segment.run.id}.{step.name}.{subject.envelope.visit}:judge")
     try:
         tool = step.tool("action", proposed.type)
         action, args = tool.resolve(proposed)
-        await tool.simulate(args, segment.call(f"{segment.run.id}:judge"))
+        await tool.simulate(args, call)
     except OutOfScope as error:
         return Impossible(proposed.type, str(error), out_of_scope=True)
     except ToolRefused as error:
@@ -65,16 +74,25 @@ async def judge(
     except ToolUnavailable as error:
         return _refused(segment, step, subject, action, "check-unavailable", error.message)
     try:
-        facts = await tool.read_facts(args, segment.call(f"{segment.run.id}:judge"))
+        facts = await tool.read_facts(args, call)
     except ToolRefused as error:
         return _refused(segment, step, subject, action, "fact-missing", error.message)
     except ToolUnavailable as error:
         return _refused(segment, step, subject, action, "facts-unavailable", error.message)
-    signals = _signals(segment, step, subject, facts)
+    now = segment.clock.now()
+    origin = trace(proposed, _defaults(tool), segment.run.input, subject.shown)
+    found = examine(
+        step.reasoning.guards,
+        action.arguments,
+        segment.run.input,
+        subject.envelope.evidence,
+        subject.shown,
+    )
+    signals = _signals(step, subject, facts, now, origin, found)
     question = Question(action, args, facts, signals, segment.facts(step))
     named = action_digest(segment.run.tenant, action)
     verdict = ask_policy(segment, step, question, named)
-    return Judgement(action, named, facts.model_dump(mode="json"), signals, verdict)
+    return Judgement(action, named, facts.model_dump(mode="json"), signals, verdict, now)
 
 
 def ask_policy(segment: Segment, step: Step, question: Question, named: str) -> Verdict:
@@ -90,9 +108,10 @@ def ask_policy(segment: Segment, step: Step, question: Question, named: str) -> 
 def _refused(
     segment: Segment, step: Step, subject: Subject, action: Action, rule: str, reason: str
 ) -> Judgement:
-    signals = _signals(segment, step, subject, None)
+    now = segment.clock.now()
+    signals = _signals(step, subject, None, now)
     named = action_digest(segment.run.tenant, action)
-    return Judgement(action, named, {}, signals, deny(f"runtime:{rule}", reason))
+    return Judgement(action, named, {}, signals, deny(f"runtime:{rule}", reason), now)
 
 
 def bind_digest(segment: Segment, step: Step, visit: int, judged: Judgement) -> str:
@@ -107,7 +126,20 @@ def bind_digest(segment: Segment, step: Step, visit: int, judged: Judgement) -> 
     )
 
 
-def _signals(segment: Segment, step: Step, subject: Subject, facts: BaseModel | None) -> Signals:
+def _defaults(tool: Tool) -> dict[str, Any]:
+    """The values that a tool's author chose, by argument."""
+    fields = tool.arguments.model_fields
+    return {name: field.default for name, field in fields.items() if not field.is_required()}
+
+
+def _signals(
+    step: Step,
+    subject: Subject,
+    facts: BaseModel | None,
+    now: datetime,
+    origin: Provenance = UNTRACED,
+    found: tuple[Finding, ...] = (),
+) -> Signals:
     amount = getattr(facts, "amount", None)
     return compute_signals(
         subject.envelope,
@@ -115,6 +147,8 @@ def _signals(segment: Segment, step: Step, subject: Subject, facts: BaseModel | 
         amount=amount if isinstance(amount, Decimal) else None,
         retries=subject.retries,
         budget=step.context.token_budget,
-        now=segment.clock.now(),
+        now=now,
         thresholds=step.thresholds,
+        provenance=origin,
+        findings=found,
     )

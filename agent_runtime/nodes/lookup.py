@@ -12,8 +12,9 @@ from typing import Any
 from pydantic import BaseModel
 
 from agent_runtime.clock import to_text
-from agent_runtime.errors import ToolError
-from agent_runtime.evidence import Passage, Shown
+from agent_runtime.errors import ToolError, ToolRefused, ToolUnavailable
+from agent_runtime.evidence import Claim, Findings, LeftOut, Passage, Shown, claimed
+from agent_runtime.redact import Redactor
 from agent_runtime.segment import Segment
 from agent_runtime.step import Step
 from agent_runtime.store import Session, Stored
@@ -26,6 +27,8 @@ class LookUpResult:
 
     shown: list[Shown]
     record: Callable[[Session], None]
+    left_out: tuple[LeftOut, ...] = ()
+    warnings: tuple[str, ...] = ()
 
 
 async def look_up(
@@ -41,16 +44,22 @@ async def look_up(
         "gen_ai.tool.name": tool.name,
         "agent_runtime.step": step.name,
     }
+    redactor = segment.redactor(step)
     with segment.telemetry.span(f"execute_tool {tool.name}", attributes) as span:
         try:
             args = tool.parse(arguments)
             result = await tool(args, segment.call(f"{segment.run.id}:{name}"))
-            shown = _as_shown(segment, tool, name, result)
+            findings = _as_findings(tool.name, name, result, redactor)
+            findings = _checked(findings, step.context.claims)
             failure = None
-        except ToolError as error:
+            shown = _as_shown(segment, tool, findings)
+        except (ToolRefused, ToolUnavailable) as error:
             span.set_attribute("error.type", type(error).__name__)
-            result, failure = None, error
-            shown = [_as_failure(segment, tool, name, error)]
+            findings, failure = Findings(), error
+            shown = [_as_failure(segment, tool, name, redactor.text(error.message))]
+        segment.telemetry.show(
+            span, arguments=lambda: arguments, result=lambda: [one.text for one in shown]
+        )
     record = partial(
         _record,
         segment=segment,
@@ -58,44 +67,70 @@ async def look_up(
         arguments=arguments,
         shown=shown,
         hashes=segment.keep(shown),
+        findings=findings,
         failure=failure,
     )
-    return LookUpResult(shown, record)
+    return LookUpResult(shown, record, findings.left_out, findings.warnings)
 
 
-def _as_shown(segment: Segment, tool: Tool, name: str, result: Any) -> list[Shown]:
+def _as_findings(tool: str, name: str, result: Any, redactor: Redactor) -> Findings:
+    """A search that found nothing shows nothing; a list that is empty says so."""
+    if isinstance(result, Findings):
+        passages = tuple(_redacted(passage, redactor) for passage in result.passages)
+        return result.model_copy(update={"passages": passages})
     found = result if isinstance(result, list) else [result]
     if found and all(isinstance(item, Passage) for item in found):
-        passages = found
-    elif isinstance(result, list) and not result:
-        passages = [Passage(source=name, text="Nothing was found.")]
-    else:
-        passages = [Passage(source=name, text=as_text(result))]
+        return Findings(passages=tuple(_redacted(passage, redactor) for passage in found))
+    nothing = isinstance(result, list) and not result
+    plain = redactor.result(tool, as_plain(result))
+    text = "Nothing was found." if nothing else as_text(plain)
+    return Findings(passages=(Passage(source=name, text=text),))
+
+
+def _checked(findings: Findings, claims: Sequence[Claim]) -> Findings:
+    if not claims:
+        return findings
+    passages = tuple(claimed(passage, claims) for passage in findings.passages)
+    return findings.model_copy(update={"passages": passages})
+
+
+def _redacted(passage: Passage, redactor: Redactor) -> Passage:
+    source, text = redactor.text(passage.source), redactor.text(passage.text)
+    claims = redactor.value(passage.claims)
+    return passage.model_copy(update={"source": source, "text": text, "claims": claims})
+
+
+def _as_shown(segment: Segment, tool: Tool, findings: Findings) -> list[Shown]:
     now = segment.clock.now()
-    stale_at = None if tool.fresh_for is None else now + tool.fresh_for
+    until = None if tool.fresh_for is None else now + tool.fresh_for
     return [
         Shown(
-            **passage.model_dump(),
+            **{name: value for name, value in passage if name != "stale_at"},
             origin="tool",
             tool=tool.name,
             retrieved_at=now,
-            stale_at=stale_at,
+            stale_at=min(filter(None, (passage.stale_at, until)), default=None),
         )
-        for passage in passages
+        for passage in findings.passages
     ]
+
+
+def as_plain(result: Any) -> Any:
+    """A result as plain JSON, models included."""
+    return to_json(result.model_dump(mode="json") if isinstance(result, BaseModel) else result)
 
 
 def as_text(result: Any) -> str:
     """A result as the exact text that is shown: a string as it is, anything else as JSON."""
-    plain = to_json(result.model_dump(mode="json") if isinstance(result, BaseModel) else result)
+    plain = as_plain(result)
     return plain if isinstance(plain, str) else json.dumps(plain, ensure_ascii=False)
 
 
-def _as_failure(segment: Segment, tool: Tool, name: str, error: ToolError) -> Shown:
+def _as_failure(segment: Segment, tool: Tool, name: str, problem: str) -> Shown:
     source = name if name.startswith("action:") else f"failure:{tool.name}"
     return Shown(
         source=source,
-        text=f"Error: {error.message}",
+        text=f"Error: {problem}",
         origin="failure",
         tool=tool.name,
         retrieved_at=segment.clock.now(),
@@ -109,6 +144,7 @@ def _record(
     arguments: dict[str, Any],
     shown: Sequence[Shown],
     hashes: Sequence[str],
+    findings: Findings,
     failure: ToolError | None,
 ) -> None:
     run = segment.run
@@ -121,7 +157,15 @@ def _record(
         sources=[passage.source for passage in shown],
         error=kind,
         at=to_text(session.now),
+        **_not_shown(findings),
     )
+
+
+def _not_shown(findings: Findings) -> dict[str, Any]:
+    """What else a search said: a replay says it again."""
+    left_out = [passage.model_dump(mode="json") for passage in findings.left_out]
+    said = {"left_out": left_out, "warnings": list(findings.warnings)}
+    return {name: found for name, found in said.items() if found}
 
 
 def name_source(call_id: str, shown: Sequence[Shown]) -> str:

@@ -9,20 +9,31 @@ from typing import Any
 from langchain_core.messages import AIMessage, BaseMessage, ToolMessage
 from langgraph.runtime import Runtime
 
+from agent_runtime.attachment import Attachment
 from agent_runtime.brief import Brief, BriefPassage, Feedback
 from agent_runtime.envelope import Envelope, parse_envelope
-from agent_runtime.errors import InvalidInput, NeedsAttention, OutOfScope
-from agent_runtime.evidence import LeftOut, Shown
+from agent_runtime.errors import (
+    BudgetExceeded,
+    InvalidInput,
+    ModelUnavailable,
+    NeedsAttention,
+    OutOfScope,
+)
+from agent_runtime.evidence import LeftOut, Shown, contradictions
 from agent_runtime.knowledge.bundle import add
-from agent_runtime.models.model import Model
-from agent_runtime.models.prompt import hint, render
+from agent_runtime.language import detect
+from agent_runtime.models.prompt import answer_schema, render
+from agent_runtime.models.template import PERSONA, Prompt, choose, read_prompt
 from agent_runtime.nodes.context import extend
-from agent_runtime.nodes.leave import leave
+from agent_runtime.nodes.leave import leave, tell
 from agent_runtime.nodes.lookup import look_up, name_source
 from agent_runtime.segment import Segment
 from agent_runtime.state import State
 from agent_runtime.step import Step
 from agent_runtime.store import Session
+
+BLANK: dict[str, Any] = dict.fromkeys(("route", "language", "prompt"))
+"""What the runtime says of an envelope: whatever stands there already is nobody's word."""
 
 
 @dataclass
@@ -44,6 +55,8 @@ class ReasoningNode:
     async def __call__(self, state: State, runtime: Runtime[Segment]) -> State:
         segment, step = runtime.context, self._step
         visit = state.get("visits", {}).get(step.name, 0) + 1
+        if skip := state.get("skip"):
+            return self._skip(segment, state, visit, skip)
         thought = Thought(segment.passages(state["bundle"]))
         brief = self._brief(segment, state, thought, visit)
         with segment.telemetry.span(f"{step.name}.reasoning", {"agent_runtime.node": "reasoning"}):
@@ -51,63 +64,124 @@ class ReasoningNode:
                 name = getattr(step.reasoning.rule, "__name__", "rule")
                 envelope = self._admit(step.reasoning.rule(brief), visit, f"rule:{name}")
             else:
-                envelope = await self._ask(segment, brief, thought, visit)
+                try:
+                    envelope = await self._tried(segment, brief, thought, visit)
+                except BudgetExceeded as error:
+                    return self._end(segment, state, visit, error)
             hashes = segment.keep(thought.shown)
             segment.post(lambda session: self._record(session, segment, envelope, thought, hashes))
         update = self._route(segment, state, envelope, visit, thought.tries)
         return {**update, "shown": extend(state["shown"], hashes), "bundle": hashes}
 
     def _brief(self, segment: Segment, state: State, thought: Thought, visit: int) -> Brief:
+        redactor = segment.redactor(self._step)
         return Brief(
             step=self._step.name,
             visit=visit,
-            input=segment.run.input,
+            input=redactor.input(segment.run.input),
             evidence=tuple(BriefPassage(source=p.source, text=p.text) for p in thought.shown),
-            feedback=tuple(Feedback.model_validate(f) for f in state.get("feedback", [])),
+            earlier=tuple(
+                Envelope.model_validate_json(json.dumps(state["envelopes"][name]))
+                for name in self._step.context.sees
+                if name in state.get("envelopes", {})
+            ),
+            feedback=tuple(
+                Feedback.model_validate({**told, "text": redactor.text(told["text"])})
+                for told in state.get("feedback", [])
+            ),
         )
+
+    def _end(self, segment: Segment, state: State, visit: int, error: BudgetExceeded) -> State:
+        """The budget is gone, and it was declared that the run ends then."""
+        if not error.fails:
+            raise error
+        reason = error.message
+        envelope = segment.envelope(
+            self._step, "reasoning", visit=visit, status="failed", reason=reason, confidence=0
+        )
+        segment.post(lambda session: segment.emit(session, envelope))
+        visits = {**state.get("visits", {}), self._step.name: visit}
+        told = tell({**state, "visits": visits}, "failed", reason)
+        return {**told, "visits": visits, **leave(segment, self._step, state, "failed")}
+
+    async def _tried(
+        self, segment: Segment, brief: Brief, thought: Thought, visit: int
+    ) -> Envelope:
+        """Ask; a step that may be left out is, and says so, where no model can be had."""
+        try:
+            return await self._ask(segment, brief, thought, visit)
+        except ModelUnavailable as error:
+            if not self._step.reasoning.optional:
+                raise
+            reason = f"skipped: {error}"
+        body = segment.event_body(self._step, visit, reason=reason)
+        segment.post(lambda session: session.events.append("step.skipped", segment.run.id, **body))
+        return segment.envelope(
+            self._step, "reasoning", visit=visit, status="insufficient", reason=reason, confidence=0
+        )
+
+    def _skip(self, segment: Segment, state: State, visit: int, skip: dict[str, str]) -> State:
+        """A person leaves the step out, which is declared optional: nothing is asked or shown."""
+        reason = f"skipped by {skip['by']}: {skip['reason']}"[:4_000]
+        envelope = segment.envelope(
+            self._step, "reasoning", visit=visit, status="insufficient", reason=reason, confidence=0
+        )
+        body = segment.event_body(self._step, visit, reason=reason, by=skip["by"])
+
+        def record(session: Session) -> None:
+            session.events.append("step.skipped", segment.run.id, **body)
+            segment.emit(session, envelope)
+
+        segment.post(record)
+        return {**self._route(segment, state, envelope, visit, 0), "skip": None}
 
     async def _ask(self, segment: Segment, brief: Brief, thought: Thought, visit: int) -> Envelope:
         """Converse until there is a valid envelope; look-ups and attempts are bounded."""
-        reasoning, model = self._step.reasoning, segment.model(self._step)
-        task = segment.prompts.get(reasoning.prompt, "")
-        messages = render(task, brief, reasoning.proposes)
-        problem = ""
-        while thought.tries < reasoning.attempts:
-            answer = await self._exchange(segment, model, messages)
-            messages.append(answer)
-            if answer.tool_calls:
-                messages += await self._call_tools(segment, answer, thought)
+        reasoning, executor = self._step.reasoning, segment.executor(self._step)
+        prompt = choose(segment.prompts, reasoning.prompt, segment.run.id)
+        messages = self._messages(segment, prompt, brief)
+        inquiry = executor.inquire(visit, messages, answer_schema(), prompt.matter.tier)
+        while True:
+            reply = await executor.ask(inquiry, lambda text: self._read(text, visit))
+            thought.tries = inquiry.malformed
+            inquiry.messages.append(reply.message)
+            doubt = None if reply.value is None else self._doubt(reply.value, thought)
+            if doubt is not None and inquiry.doubts == 0 and executor.escalate(inquiry, doubt):
+                inquiry.doubts += 1
+                inquiry.messages.pop()
                 continue
-            try:
-                return self._admit(parse_envelope(str(answer.text)), visit, model.producer)
-            except InvalidInput as error:
-                thought.tries += 1
-                problem = error.message
-                messages.append(hint(problem))
-                self._malformed(segment, visit, error)
-        raise NeedsAttention(
-            f"Step {self._step.name}: no valid envelope in {reasoning.attempts} attempts; {problem}"
-        )
+            if reply.value is not None:
+                told = {
+                    "producer": reply.model.producer,
+                    "route": inquiry.route,
+                    "prompt": prompt.label,
+                    "language": detect(str(segment.run.input.get("message", ""))),
+                }
+                return reply.value.model_copy(update=told)
+            inquiry.messages += await self._call_tools(segment, reply.message, thought)
 
-    async def _exchange(
-        self, segment: Segment, model: Model, messages: list[BaseMessage]
-    ) -> AIMessage:
-        attributes = {"gen_ai.operation.name": "chat", "gen_ai.request.model": model.producer}
-        with segment.telemetry.span(f"chat {model.producer}", attributes, client=True) as span:
-            answer = await model.ask(messages, self._step.reasoning.tools)
-            usage = answer.usage_metadata
-            if usage:
-                span.set_attribute("gen_ai.usage.input_tokens", usage["input_tokens"])
-                span.set_attribute("gen_ai.usage.output_tokens", usage["output_tokens"])
-        request = [{"role": m.type, "content": m.content} for m in messages]
-        response = {"content": answer.content, "tool_calls": answer.tool_calls}
-        run = segment.run
-        segment.post(
-            lambda session: session.recordings.add(
-                run.id, run.epoch, "model", model.producer, request, response
-            )
-        )
-        return answer
+    def _doubt(self, envelope: Envelope, thought: Thought) -> str | None:
+        """Why a dearer model should be asked the same, where there is one."""
+        if envelope.confidence < self._step.thresholds.confidence:
+            return f"low confidence ({envelope.confidence:.2f})"
+        fields = contradictions(thought.shown)
+        return f"sources contradict each other ({fields[0]})" if fields else None
+
+    def _messages(self, segment: Segment, prompt: Prompt, brief: Brief) -> list[BaseMessage]:
+        persona = segment.prompts.get(PERSONA)
+        told = "" if persona is None else read_prompt(PERSONA, persona).render(segment.run.input)
+        task = prompt.render(segment.run.input)
+        return render(task, brief, self._step.reasoning.proposes, told, self._attachments(segment))
+
+    def _attachments(self, segment: Segment) -> list[Attachment]:
+        if not self._step.reasoning.attachments:
+            return []
+        documents = segment.read().runs.documents(segment.run.id)
+        return [d.attachment for d in documents if d.attachment is not None]
+
+    def _read(self, text: str, visit: int) -> Envelope:
+        """An answer as an envelope of this step; raises InvalidInput that says what is wrong."""
+        return self._admit(parse_envelope(text), visit, "")
 
     async def _call_tools(
         self, segment: Segment, answer: AIMessage, thought: Thought
@@ -148,7 +222,7 @@ class ReasoningNode:
         found = looked.shown
         bundle = add(thought.shown, found, self._step.context.token_budget)
         thought.shown, left_out = list(bundle.shown), {p.source for p in bundle.left_out}
-        thought.left_out += bundle.left_out
+        thought.left_out += (*bundle.left_out, *looked.left_out)
         results = [
             {"source": p.source, "text": p.text}
             if p.source not in left_out
@@ -164,7 +238,7 @@ class ReasoningNode:
         proposing = envelope.status in ("proposed", "needs_approval")
         if proposing != (envelope.proposed_action is not None):
             raise InvalidInput("status", envelope.status, "does not go with its proposed_action")
-        ours = {"node": "reasoning", "visit": visit, "producer": producer}
+        ours = {**BLANK, "node": "reasoning", "visit": visit, "producer": producer}
         return envelope.model_copy(update=ours)
 
     def _refuse(self, segment: Segment, tool: str) -> None:
@@ -174,10 +248,6 @@ class ReasoningNode:
                 "tool.refused", segment.run.id, node=node, tool=tool[:200], why="out of scope"
             )
         )
-
-    def _malformed(self, segment: Segment, visit: int, error: InvalidInput) -> None:
-        body = segment.event_body(self._step, visit, field=error.field[:200])
-        segment.post(lambda session: session.events.append("model.failed", segment.run.id, **body))
 
     def _record(
         self,
@@ -210,6 +280,9 @@ class ReasoningNode:
             "visits": {**state.get("visits", {}), self._step.name: visit},
             "counts": counts,
         }
+        if any(self._step.name in other.context.sees for other in segment.workflow.steps):
+            told = {self._step.name: update["envelope"]}
+            update["envelopes"] = {**state.get("envelopes", {}), **told}
         if envelope.proposed_action is not None:
             return {**update, "route": "gate"}
         return {**update, **leave(segment, self._step, {**state, **update}, "finished")}

@@ -26,11 +26,27 @@ class Difference(BaseModel):
     same: int
 
 
+class Tried(BaseModel):
+    """What a rehearsal of a change has shown. `digest` names both policies and the stretch of
+    history; whoever puts the change in force says it, as having seen this. `alarms`: rejected by a
+    person, now unattended."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    digest: str
+    decisions: int
+    changed: int
+    alarms: int
+    unknown: int
+
+
 class PolicyChange(BaseModel):
     """One change as stored. `text` is the whole new policy file; `digest` names the rules that it
     gives with the base rules, `before` those that it was held against.
 
-    `failures`: the rows of the project's decision table that it does not satisfy.
+    `failures`: the rows of the project's decision table that it does not satisfy. `rehearsal`: what
+    it would have made of the newest decisions; None where there were none, or none that could be
+    trusted.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -45,6 +61,7 @@ class PolicyChange(BaseModel):
     difference: Difference
     cases: int
     failures: tuple[str, ...]
+    rehearsal: Tried | None = None
     reason: str
     proposed_by: str
     proposed_at: datetime

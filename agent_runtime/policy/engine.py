@@ -11,7 +11,7 @@ import importlib.resources
 import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import zip_longest
 from pathlib import Path
 
@@ -69,12 +69,13 @@ class _Answer:
 class PolicySet:
     """The rules of one policy file with the base rules, parsed and type-checked once.
 
-    `rules` holds them by id; `digest` names the exact texts. Make one with `load`.
+    `rules` holds them by id; `digest` names the exact `texts`. Make one with `load`.
     """
 
     name: str
     rules: Mapping[str, Rule]
     digest: str
+    texts: Mapping[str, str] = field(repr=False)
     _shapes: Mapping[str, ToolShape] = field(repr=False)
     _policies: cedarpy.PolicySet = field(repr=False)
     _schema: cedarpy.Schema = field(repr=False)
@@ -108,7 +109,16 @@ class PolicySet:
         # are parsed with the schema; without it `action in Action::"execute"` matches nothing,
         # and every forbid of a group would silently not apply.
         actions = cedarpy.Entities.from_json_str("[]", schema)
-        return cls(name, rules, digest(sources), shapes, policies, schema, actions)
+        return cls(name, rules, digest(sources), sources, shapes, policies, schema, actions)
+
+    @property
+    def tools(self) -> tuple[str, ...]:
+        """The names of the write tools that it decides about."""
+        return tuple(self._shapes)
+
+    def apart(self) -> PolicySet:
+        """The same rules with a memory of their own, for another thread than the gate's."""
+        return replace(self, _judged={})
 
     def judge(self, question: Question) -> Verdict:
         """The gate's answer to one question. Never raises for what is asked: an error denies."""

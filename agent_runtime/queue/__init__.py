@@ -16,7 +16,7 @@ from agent_runtime.run import Run, RunState, new_id
 from agent_runtime.store import Session
 from agent_runtime.store.timers import TimerKind
 from agent_runtime.trigger import Trigger
-from agent_runtime.workflow import Workflow
+from agent_runtime.version import Version
 
 IsGone = Callable[[str | None], bool]
 """Whether an owner is known to be dead, however long its lease still lasts."""
@@ -118,7 +118,7 @@ class Queue(Protocol):
 
 def put(
     session: Session,
-    workflow: Workflow,
+    version: Version,
     inputs: dict[str, Any],
     trigger: Trigger,
     trace: str,
@@ -126,13 +126,17 @@ def put(
     documents: Sequence[Document] = (),
     at: datetime | None = None,
     priority: int = 0,
+    told: dict[str, Any] | None = None,
 ) -> Run:
-    """Queue a new run and say so in its history; its input is valid, its trigger key is free."""
+    """Queue a new run and say so in its history; its input is valid, its trigger key is free.
+
+    `told`: the input as history may tell it, where that is less than all.
+    """
     run = Run(
         id=new_id("run"),
         tenant=session.tenant,
-        workflow=workflow.name,
-        version=workflow.version,
+        workflow=version.workflow,
+        version=version.id,
         state="queued",
         input=inputs,
         trigger=trigger,
@@ -143,8 +147,10 @@ def put(
         created_at=session.now,
         updated_at=session.now,
     )
+    session.versions.keep(version)
     session.runs.insert(run, documents)
-    body = {"workflow": run.workflow, "version": run.version, "input": inputs}
+    body: dict[str, Any] = {"workflow": run.workflow, "version": run.version}
+    body["input"] = inputs if told is None else told
     session.events.append("run.queued", run.id, **body, trigger=trigger.model_dump())
     return run
 

@@ -37,7 +37,7 @@ _READY = (
 """`Run.is_ready` in SQL."""
 
 _PICK = f"""
-SELECT tenant, id, workflow FROM runs
+SELECT tenant, id, workflow, -priority, ready_at FROM runs
 WHERE {_READY}
   AND workflow NOT IN (SELECT value FROM json_each(:workflows))
   AND tenant NOT IN (SELECT value FROM json_each(:tenants))
@@ -68,6 +68,11 @@ class SqliteQueue:
         self._latest: datetime | None = None
         self._suspects: dict[Claim, float] = {}
 
+    @property
+    def name(self) -> str:
+        """The file's name."""
+        return self._store.path.name
+
     def nudge(self) -> None:
         """See `Queue.nudge`."""
         self._nudged.set()
@@ -75,7 +80,7 @@ class SqliteQueue:
     async def wait(self, until: datetime | None, patience: float) -> bool:
         """See `Queue.wait`."""
         end = time.monotonic() + patience
-        while not self._stirred(until):
+        while not self.stirred(until):
             left = end - time.monotonic()
             if left <= 0:
                 return False
@@ -116,13 +121,19 @@ class SqliteQueue:
             found = _pick(across, limits)
             if found is None:
                 return None
-            tenant, run_id, workflow = found
+            tenant, run_id, workflow, *_ = found
             if limits.starts_per_second is not None:
                 _space(across, tenant, workflow, limits.starts_per_second)
             run = take(across.session(tenant), run_id, owner, self._lease)
             return Job(tenant, run_id, run.epoch)
 
         return await self._store.write_across(claim)
+
+    def place(self, limits: Limits) -> tuple[int, str] | None:
+        """Where the run that `claim` would take stands in the order of all; None for none."""
+        with _reading():
+            found = _pick(self._store.read_across(), limits)
+        return None if found is None else found[3:]
 
     async def heartbeat(self, job: Job) -> None:
         """See `Queue.heartbeat`."""
@@ -184,16 +195,19 @@ class SqliteQueue:
         age = 0.0 if first is None else (across.now - from_text(first)).total_seconds()
         return Stats(ready, queued - ready, running, max(0.0, age))
 
-    def _stirred(self, until: datetime | None) -> bool:
-        """Whether there is anything to look at."""
+    def running(self) -> dict[str, int]:
+        """How many runs of each workflow are worked on."""
         with _reading():
-            across = self._store.read_across()
-            # The number that SQLite changes for a connection when another one has committed.
-            (version,) = across.connection.execute("PRAGMA data_version").fetchone()
+            return _running(self._store.read_across())[0]
+
+    def stirred(self, until: datetime | None) -> bool:
+        """Whether there is anything to look at since this was asked before."""
+        with _reading():
+            version, now = self._store.file_version(), self._store.now()
         before, self._version = self._version, version
-        latest, self._latest = self._latest, across.now
-        back = latest is not None and across.now < latest
-        reached = until is not None and across.now >= until
+        latest, self._latest = self._latest, now
+        back = latest is not None and now < latest
+        reached = until is not None and now >= until
         return self._nudged.is_set() or version != before or back or reached
 
     def _watch(self, claims: list[Claim], is_gone: IsGone) -> list[Claim]:
@@ -206,11 +220,12 @@ class SqliteQueue:
         return [claim for claim in claims if claim in over or is_gone(claim[1])]
 
 
-def _pick(across: Across, limits: Limits) -> tuple[str, str, str] | None:
-    """Tenant, id and workflow of the first ready run that the limits allow."""
+def _pick(across: Across, limits: Limits) -> tuple[str, str, str, int, str] | None:
+    """The first ready run that the limits allow: tenant, id, workflow, and what it is ordered by,
+    its priority turned round and the time since when it is ready."""
     workflows, tenants = _full(across, limits)
     second = timedelta(seconds=1 / limits.starts_per_second if limits.starts_per_second else 0)
-    found: tuple[str, str, str] | None = across.connection.execute(
+    found: tuple[str, str, str, int, str] | None = across.connection.execute(
         _PICK,
         {
             "now": to_text(across.now),
@@ -227,6 +242,14 @@ def _full(across: Across, limits: Limits) -> tuple[list[str], list[str]]:
     """The workflows and tenants of which no more runs may be worked on at once."""
     if not limits.workflows and limits.per_tenant is None:
         return [], []
+    by_workflow, by_tenant = _running(across)
+    full = [name for name, most in limits.workflows.items() if by_workflow.get(name, 0) >= most]
+    most = limits.per_tenant
+    return full, [name for name, n in by_tenant.items() if most is not None and n >= most]
+
+
+def _running(across: Across) -> tuple[dict[str, int], dict[str, int]]:
+    """How many runs are worked on, by workflow and by tenant."""
     by_workflow: dict[str, int] = {}
     by_tenant: dict[str, int] = {}
     for tenant, workflow, count in across.connection.execute(
@@ -235,9 +258,7 @@ def _full(across: Across, limits: Limits) -> tuple[list[str], list[str]]:
     ):
         by_workflow[workflow] = by_workflow.get(workflow, 0) + count
         by_tenant[tenant] = by_tenant.get(tenant, 0) + count
-    full = [name for name, most in limits.workflows.items() if by_workflow.get(name, 0) >= most]
-    most = limits.per_tenant
-    return full, [name for name, n in by_tenant.items() if most is not None and n >= most]
+    return by_workflow, by_tenant
 
 
 def _next_rate(across: Across) -> datetime | None:

@@ -17,27 +17,42 @@ from typing import TypeVar
 from agent_runtime.cipher import CLEAR, Cipher
 from agent_runtime.clock import Clock
 from agent_runtime.event import Event
+from agent_runtime.signin import SignIn
+from agent_runtime.store.alerts import Alerts
 from agent_runtime.store.answers import Answers
 from agent_runtime.store.approvals import Approvals
+from agent_runtime.store.calls import Calls
 from agent_runtime.store.checkpoints import Checkpoints
 from agent_runtime.store.comments import Comments
 from agent_runtime.store.database import BUSY_TIMEOUT, Reader, connect, faults_told, prepare
 from agent_runtime.store.events import Events
+from agent_runtime.store.grades import Grades
 from agent_runtime.store.inbox import Inbox
 from agent_runtime.store.journal import Authorization, EntryState, Journal, JournalEntry
+from agent_runtime.store.knowledge import Knowledge
+from agent_runtime.store.labels import Labels
 from agent_runtime.store.lane import Lane
+from agent_runtime.store.measures import Measures
 from agent_runtime.store.messages import Messages
 from agent_runtime.store.notices import Notices
+from agent_runtime.store.outcomes import Outcomes
 from agent_runtime.store.policies import PolicyChanges
+from agent_runtime.store.pseudonyms import Pseudonyms
 from agent_runtime.store.recordings import Content, Recording, Recordings, Stored
 from agent_runtime.store.retention import Retention
+from agent_runtime.store.rollouts import Rollouts
 from agent_runtime.store.runs import Runs
 from agent_runtime.store.schedules import Schedules
+from agent_runtime.store.signins import SignIns, sign_in_by_hash
 from agent_runtime.store.subscriptions import Subscriptions
+from agent_runtime.store.tenants import Registry
 from agent_runtime.store.timers import Timers
 from agent_runtime.store.tokens import Tokens, token_by_hash
 from agent_runtime.store.transaction import Reading, Transaction
+from agent_runtime.store.triggers import Triggers
+from agent_runtime.store.versions import Versions
 from agent_runtime.store.writer import Failed, Writer
+from agent_runtime.tenant import mark_of
 from agent_runtime.token import Token
 
 __all__ = [
@@ -102,6 +117,11 @@ class Session:
         return Recordings(self._connection, self.tenant, self.now, self._transaction)
 
     @cached_property
+    def calls(self) -> Calls:
+        """What models were asked, and what it took."""
+        return Calls(self._connection, self.tenant, self.now, self._transaction)
+
+    @cached_property
     def checkpoints(self) -> Checkpoints:
         """Graph states."""
         return Checkpoints(self._connection, self.tenant, self._transaction)
@@ -128,6 +148,11 @@ class Session:
         return Tokens(self._connection, self.tenant, self.now)
 
     @cached_property
+    def sign_ins(self) -> SignIns:
+        """Who is signed in at a browser."""
+        return SignIns(self._connection, self.tenant, self.now)
+
+    @cached_property
     def answers(self) -> Answers:
         """What requests with a key were answered."""
         return Answers(self._connection, self.tenant, self.now)
@@ -138,9 +163,49 @@ class Session:
         return PolicyChanges(self._connection, self.tenant)
 
     @cached_property
+    def versions(self) -> Versions:
+        """What workflows were when runs were started."""
+        return Versions(self._connection, self.tenant, self.now)
+
+    @cached_property
+    def measures(self) -> Measures:
+        """Sums over the history."""
+        return Measures(self._connection, self.tenant, self.now)
+
+    @cached_property
+    def outcomes(self) -> Outcomes:
+        """What came of runs."""
+        return Outcomes(self._connection, self.tenant, self.now)
+
+    @cached_property
+    def labels(self) -> Labels:
+        """What people said of runs."""
+        return Labels(self._connection, self.tenant, self.now)
+
+    @cached_property
+    def grades(self) -> Grades:
+        """What graders said of runs."""
+        return Grades(self._connection, self.tenant, self.now)
+
+    @cached_property
+    def alerts(self) -> Alerts:
+        """Which alerts stand."""
+        return Alerts(self._connection, self.tenant, self.now)
+
+    @cached_property
+    def rollouts(self) -> Rollouts:
+        """What a share of runs gets."""
+        return Rollouts(self._connection, self.tenant)
+
+    @cached_property
     def messages(self) -> Messages:
         """What triggers took lately."""
         return Messages(self._connection, self.tenant, self.now)
+
+    @cached_property
+    def triggers(self) -> Triggers:
+        """Whose events start runs."""
+        return Triggers(self._connection, self.tenant)
 
     @cached_property
     def subscriptions(self) -> Subscriptions:
@@ -161,6 +226,17 @@ class Session:
     def schedules(self) -> Schedules:
         """What starts runs again and again."""
         return Schedules(self._connection, self.tenant, self.now)
+
+    @cached_property
+    def pseudonyms(self) -> Pseudonyms:
+        """What stands for persons' data, and for what."""
+        return Pseudonyms(self._connection, self.tenant, self._transaction)
+
+    @cached_property
+    def knowledge(self) -> Knowledge:
+        """Documents, and the index over their passages."""
+        self._transaction.write()
+        return Knowledge(self._connection, self.tenant, self.now)
 
 
 class Across:
@@ -185,6 +261,10 @@ class Across:
         """The token with that hash, valid or not: its secret is what names the tenant."""
         return token_by_hash(self.connection, hashed)
 
+    def sign_in(self, hashed: str) -> SignIn | None:
+        """The sign-in with that hash, likewise."""
+        return sign_in_by_hash(self.connection, hashed, self.now)
+
 
 class Store:
     """An open database file. `listeners` hear each event after it is committed."""
@@ -196,53 +276,86 @@ class Store:
         *,
         busy_timeout: float = BUSY_TIMEOUT,
         cipher: Cipher = CLEAR,
+        only: str | None = None,
     ) -> None:
         """Open and migrate the file; raises StoreError when it cannot be used.
 
         `busy_timeout`: seconds to wait for another program's lock. `cipher` seals content.
+        `only`: the tenant whose own file it is.
         """
         prepare(path, busy_timeout, cipher)
         self.cipher = cipher
         self.path = path
         self.listeners: list[Listener] = []
-        self._clock = clock
+        self.mark = "" if only is None else mark_of(only)
+        self.clock = clock
         self.busy_timeout = busy_timeout
         self._reader = connect(path, busy_timeout, readonly=True, factory=Reader, cipher=cipher)
         writing = connect(path, busy_timeout, cipher=cipher)
         self._transaction = Transaction(writing)
-        self._writer = Writer(writing, begun=self._transaction.clear, ending=self._end)
+        self.registry = Registry(writing, only)
+        self._writer = Writer(writing, begun=self._begin, ending=self._end, patience=busy_timeout)
+
+    def of(self, tenant: str) -> Store:  # noqa: ARG002 — here one file holds them all
+        """The store of the one file that holds the tenant's rows."""
+        return self
+
+    def all(self) -> list[Store]:
+        """Every file of the installation."""
+        return [self]
+
+    def marked(self, mark: str) -> Store | None:
+        """The file that a credential's mark leads to, if any does."""
+        return None if mark else self
+
+    def serves(self, tenant: str) -> bool:  # noqa: ARG002 — as above
+        """Whether the tenant's rows can be had."""
+        return True
 
     async def write(
-        self, tenant: str, work: Callable[[Session], T], failed: Failed | None = None
+        self,
+        tenant: str,
+        work: Callable[[Session], T],
+        failed: Failed | None = None,
+        *,
+        apart: bool = False,
     ) -> T:
         """Run `work` in one transaction; returns once it is committed.
 
         Raises what `work` raised, with nothing stored, or StoreError; `failed` hears of that
-        before any later request is served.
+        before any later request is served. `apart`: on the writer's thread, for work that would
+        hold the event loop up.
         """
-        return await self.submit(tenant, work, failed)
+        return await self.submit(tenant, work, failed, apart=apart)
 
     def submit(
-        self, tenant: str, work: Callable[[Session], T], failed: Failed | None = None
+        self,
+        tenant: str,
+        work: Callable[[Session], T],
+        failed: Failed | None = None,
+        *,
+        apart: bool = False,
     ) -> asyncio.Future[T]:
         """The same without waiting. Listeners hear of its events before whoever awaits it."""
         events: list[Event] = []
 
         def transact(connection: sqlite3.Connection) -> T:
-            session = Session(connection, tenant, self._clock.now(), self._transaction)
+            if self.registry.known:
+                self.registry.admit(tenant)
+            session = Session(connection, tenant, self.clock.now(), self._transaction)
             with faults_told:
                 result = work(session)
             events[:] = session.events.appended
             return result
 
-        return self._writer.submit(transact, failed, lambda: self._tell(events))
+        return self._writer.submit(transact, failed, lambda: self._tell(events), apart=apart)
 
     async def write_across(self, work: Callable[[Across], T]) -> T:
         """The same over all tenants."""
         events: list[Event] = []
 
         def transact(connection: sqlite3.Connection) -> T:
-            across = Across(connection, self._clock.now(), self._transaction)
+            across = Across(connection, self.clock.now(), self._transaction)
             with faults_told:
                 result = work(across)
             events[:] = [e for s in across.sessions.values() for e in s.events.appended]
@@ -254,26 +367,34 @@ class Store:
         """For the writes of one claim of a run, or of a thread that is none."""
         return Lane(self, tenant, run_id, epoch)
 
+    def _begin(self) -> None:
+        self._transaction.clear()
+        self.registry.look()
+
     def _end(self) -> None:
         with faults_told:
             self._transaction.write()
 
     def read(self, tenant: str) -> Session:
         """A session for reading: it sees what is committed and cannot write."""
-        return Session(self._reader, tenant, self._clock.now(), Reading(self._reader))
+        return Session(self._reader, tenant, self.clock.now(), Reading(self._reader))
 
     def read_across(self) -> Across:
         """The same over all tenants."""
-        return Across(self._reader, self._clock.now(), Reading(self._reader))
+        return Across(self._reader, self.clock.now(), Reading(self._reader))
 
     def version(self) -> int:
         """A number that changes whenever anybody, here or elsewhere, has committed."""
+        return self.file_version()
+
+    def file_version(self) -> int:
+        """The same of this file alone."""
         (version,) = self._reader.execute("PRAGMA data_version").fetchone()
         return int(version)
 
     def now(self) -> datetime:
         """The present moment, UTC."""
-        return self._clock.now()
+        return self.clock.now()
 
     def close(self) -> None:
         """Commit what waits and close the file."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
@@ -37,8 +38,12 @@ _SELECT = (
 LARGE = 256
 """Characters from which on an action's arguments are stored once, and named by their hash."""
 
-_REFERENCE = "$content"
+REFERENCE = "$content"
+"""The one field of what stands for arguments that are stored apart."""
 
+
+Days = tuple[str, str]
+"""From which moment on, and before which one, as stored."""
 
 _INSERT = (
     "INSERT INTO events (seq, tenant, number, run_id, type, at, body_digest, previous, hash) VALUES"
@@ -113,9 +118,9 @@ class Events:
     def _reference(self, arguments: Any) -> Any:
         content = Content.of(arguments)
         # What only looks like a reference is stored like the large: a model may have written it.
-        if len(content.text) < LARGE and _REFERENCE not in content.text:
+        if len(content.text) < LARGE and REFERENCE not in content.text:
             return arguments
-        return {_REFERENCE: self._recordings.put(content)}
+        return {REFERENCE: self._recordings.put(content)}
 
     @property
     def _recordings(self) -> Recordings:
@@ -143,6 +148,55 @@ class Events:
         rows = self._connection.execute(f"{_SELECT}{where} ORDER BY e.number LIMIT ?", parameters)
         return [self._event(self._opened(row)) for row in rows.fetchall()]
 
+    def of(self, kind: EventType, run_id: str) -> list[Event]:
+        """One run's events of a kind, in order."""
+        self._transaction.write()
+        mine = (self._tenant, run_id, kind)
+        where = " AND e.run_id = ? AND e.type = ? ORDER BY e.number"
+        rows = self._connection.execute(f"{_SELECT}{where}", mine)
+        return [self._event(self._opened(row)) for row in rows.fetchall()]
+
+    def latest(self, run_id: str, *, limit: int, before: int | None = None) -> list[Event]:
+        """The newest events of one run, or of those before a number, in order."""
+        self._transaction.write()
+        parameters = (self._tenant, run_id, before or 2**53, limit)
+        where = " AND e.run_id = ? AND e.number < ? ORDER BY e.number DESC LIMIT ?"
+        rows = self._connection.execute(f"{_SELECT}{where}", parameters).fetchall()
+        return [self._event(self._opened(row)) for row in reversed(rows)]
+
+    def backwards(
+        self, kinds: Iterable[EventType], *, above: int, below: int, days: Days, limit: int
+    ) -> list[Event]:
+        """The newest events of these kinds with numbers between the two, the newest first."""
+        self._transaction.write()
+        parameters = (self._tenant, above, below, *days, json.dumps(sorted(kinds)), limit)
+        where = (
+            " AND e.number > ? AND e.number < ? AND e.at >= ? AND e.at < ?"
+            " AND e.type IN (SELECT value FROM json_each(?)) ORDER BY e.number DESC LIMIT ?"
+        )
+        rows = self._connection.execute(f"{_SELECT}{where}", parameters).fetchall()
+        return [self._event(self._opened(row)) for row in rows]
+
+    def by_hour(self, kind: EventType, since: datetime, *, above: int) -> dict[str, int]:
+        """How many of a kind there were in each hour since then (`2026-11-21T15`), among the
+        events with numbers above that."""
+        rows = self._connection.execute(
+            "SELECT substr(at, 1, 13), count(*) FROM events"
+            " WHERE tenant = ? AND number > ? AND at >= ? AND type = ? GROUP BY 1",
+            (self._tenant, above, to_text(since), kind),
+        )
+        return dict(rows.fetchall())
+
+    def judged(self, since: datetime | None, limit: int) -> list[Event]:
+        """The newest judgements of the gate since then, the oldest of them first."""
+        self._transaction.write()
+        rows = self._connection.execute(
+            f"{_SELECT} AND e.type = 'gate.judged' AND (?2 IS NULL OR e.at >= ?2)"
+            " ORDER BY e.number DESC LIMIT ?3",
+            (self._tenant, None if since is None else to_text(since), limit),
+        )
+        return [self._event(self._opened(row)) for row in reversed(rows.fetchall())]
+
     def count(self, kind: EventType, run_id: str) -> int:
         """How many events of a kind one run has."""
         self._transaction.write()
@@ -151,6 +205,15 @@ class Events:
             (self._tenant, run_id, kind),
         ).fetchone()
         return int(row[0])
+
+    def altered(self, run_id: str) -> str:
+        """Which body of a run's events is not what its digest says; empty when each is."""
+        self._transaction.write()
+        rows = self._connection.execute(f"{_SELECT} AND e.run_id = ?", (self._tenant, run_id))
+        for row in map(self._opened, rows.fetchall()):
+            if row[5] is not None and digest_body(row[9], json.loads(row[5])) != row[6]:
+                return f"the body of event {row[0]} was changed"
+        return ""
 
     def verify(self, anchor: Head | None = None) -> Verification:
         """Recompute the whole chain, and hold it against a head kept outside the database.
@@ -211,10 +274,18 @@ class Events:
         }
 
     def _content(self, arguments: Any) -> Any:
-        if not isinstance(arguments, dict) or _REFERENCE not in arguments:
+        if not isinstance(arguments, dict) or REFERENCE not in arguments:
             return arguments
-        found = self._recordings.kept(arguments[_REFERENCE])
+        found = self._recordings.kept(arguments[REFERENCE])
         return arguments if found is None else found
+
+
+def _is_digested(salt: str, body: str, body_digest: str) -> bool:
+    """Whether that is the digest of a stored body. Stored is the very text that was digested; only
+    where it is not, such as after a file was written by other means, is its JSON looked at."""
+    if digest_text(salt, body.encode()) == body_digest:
+        return True
+    return digest_body(salt, json.loads(body)) == body_digest
 
 
 def _fault(row: tuple[Any, ...], number: int, before: str) -> str:
@@ -223,7 +294,7 @@ def _fault(row: tuple[Any, ...], number: int, before: str) -> str:
         return f"event {number} is missing"
     if previous != before:
         return f"event {number} does not follow the one before it"
-    if body is not None and digest_body(salt, json.loads(body)) != body_digest:
+    if body is not None and not _is_digested(salt, body, body_digest):
         return f"the body of event {number} was changed"
     if link(tenant, number, run_id, kind, at, body_digest, before) != chained:
         return f"event {number} was changed"

@@ -43,18 +43,25 @@ class Notices:
 
     def tell(self, event: Event) -> None:
         """Have an event told to whoever asked for it."""
-        if event.type not in TOLD or event.run_id is None:
+        if event.type not in TOLD:
             return
         known = self._subscriptions.known()
         topic = topic_of(event) if known else None
         if topic is None:
             return
-        (workflow,) = self._connection.execute(
-            "SELECT workflow FROM runs WHERE tenant = ? AND id = ?", (self._tenant, event.run_id)
-        ).fetchone() or ("",)
+        workflow = self._workflow(event)
         for subscription in known:
             if topic in subscription.topics and subscription.workflow in (None, workflow):
                 self._add(subscription, event, topic, workflow)
+
+    def _workflow(self, event: Event) -> str:
+        """Whose event it is: its run's workflow, or the one that it names."""
+        if event.run_id is None:
+            return str((event.body or {}).get("workflow", ""))
+        row = self._connection.execute(
+            "SELECT workflow FROM runs WHERE tenant = ? AND id = ?", (self._tenant, event.run_id)
+        ).fetchone()
+        return str(row[0]) if row else ""
 
     def _add(self, subscription: Subscription, event: Event, topic: Topic, workflow: str) -> None:
         notice = Notice(

@@ -44,6 +44,14 @@ class PolicyChanges:
         )
         return [PolicyChange.model_validate_json(body) for (body,) in rows.fetchall()]
 
+    def active(self) -> tuple[str, ...]:
+        """The ids of what is in force, in the order of their names."""
+        rows = self._connection.execute(
+            "SELECT id FROM policy_changes WHERE tenant = ? AND state = 'active' ORDER BY name",
+            (self._tenant,),
+        )
+        return tuple(change_id for (change_id,) in rows.fetchall())
+
     def update(self, change_id: str, **changes: Any) -> PolicyChange:
         """Change fields of one, its state among them."""
         changed = self.get(change_id).model_copy(update=changes)

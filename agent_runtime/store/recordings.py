@@ -40,7 +40,12 @@ class Content:
     def of(cls, value: Any) -> Content:
         """Name a value."""
         text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-        return cls("sha256:" + hashlib.sha256(text.encode()).hexdigest(), text)
+        return cls(hash_of(text), text)
+
+
+def hash_of(text: str) -> str:
+    """The name of a content, by its canonical text."""
+    return "sha256:" + hashlib.sha256(text.encode()).hexdigest()
 
 
 @dataclass(frozen=True)
@@ -89,6 +94,26 @@ class Recordings:
             return None
         return json.loads(self._cipher.open(row[0], self._tenant, "contents", name))
 
+    def state(self, name: str) -> Literal["kept", "gone", "altered"]:
+        """Whether a content is there, and is what its hash says."""
+        self._transaction.write()
+        row = self._connection.execute(
+            "SELECT body FROM contents WHERE tenant = ? AND hash = ?", (self._tenant, name)
+        ).fetchone()
+        if row is None:
+            return "gone"
+        text = self._cipher.open(row[0], self._tenant, "contents", name)
+        return "kept" if hash_of(text) == name else "altered"
+
+    def names(self, run_id: str) -> list[str]:
+        """The hashes of all contents of one run's exchanges, in order."""
+        self._transaction.write()
+        rows = self._connection.execute(
+            "SELECT request, response FROM recordings WHERE tenant = ? AND run_id = ? ORDER BY seq",
+            (self._tenant, run_id),
+        )
+        return [name for request, response in rows for name in (request, *_parts(response))]
+
     def add(
         self,
         run_id: str,
@@ -116,18 +141,49 @@ class Recordings:
             " WHERE tenant = ? AND run_id = ? ORDER BY seq",
             (self._tenant, run_id),
         ).fetchall()
-        return [
-            Recording(
-                kind=kind,
-                name=name,
-                request=self.content(request),
-                response=self._response(response),
-                at=at,
-            )
-            for kind, name, request, response, at in rows
+        return [self._recording(row) for row in rows]
+
+    def kept_of(self, run_id: str) -> list[Recording]:
+        """The exchanges of one run, in order, without those whose content is gone."""
+        self._transaction.write()
+        rows = self._connection.execute(
+            "SELECT kind, name, request, response, at FROM recordings"
+            " WHERE tenant = ? AND run_id = ? ORDER BY seq",
+            (self._tenant, run_id),
+        )
+        kept = [
+            row
+            for row in rows.fetchall()
+            if all(self.kept(name) is not None for name in (row[2], *_parts(row[3])))
         ]
+        return [self._recording(row) for row in kept]
+
+    def answer_to(self, request: str) -> Recording | None:
+        """The newest exchange of any run with that request, by its hash."""
+        self._transaction.write()
+        row = self._connection.execute(
+            "SELECT kind, name, request, response, at FROM recordings"
+            " WHERE tenant = ? AND kind = 'model' AND request = ? ORDER BY seq DESC LIMIT 1",
+            (self._tenant, request),
+        ).fetchone()
+        return None if row is None else self._recording(row)
+
+    def _recording(self, row: tuple[Any, ...]) -> Recording:
+        kind, name, request, response, at = row
+        return Recording(
+            kind=kind,
+            name=name,
+            request=self.content(request),
+            response=self._response(response),
+            at=at,
+        )
 
     def _response(self, stored: str) -> Any:
         if not stored.startswith("["):
             return self.content(stored)
-        return [self.content(part) for part in stored[1:-1].split(",") if part]
+        return [self.content(part) for part in _parts(stored)]
+
+
+def _parts(stored: str) -> list[str]:
+    """The contents that a response consists of."""
+    return [part for part in stored.strip("[]").split(",") if part]

@@ -11,8 +11,10 @@ from pathlib import Path
 from agent_runtime.cipher import CLEAR, Cipher
 from agent_runtime.errors import Conflict
 from agent_runtime.run import ENDS
+from agent_runtime.store.belongings import TABLES, erase_some, stop_runs
 from agent_runtime.store.database import PRIVATE, connect
 from agent_runtime.store.draft import drafted
+from agent_runtime.store.tenants import put, registered
 from agent_runtime.store.upkeep import CHUNK, Progress, check, damage_named, held, sync, told
 
 RESTORED = "restored from a backup: look in the outside system whether it has acted since"
@@ -83,6 +85,19 @@ def epochs(connection: sqlite3.Connection) -> dict[str, int]:
     if not connection.execute(known).fetchone()[0]:
         return {}
     return dict(connection.execute("SELECT id, epoch FROM runs").fetchall())
+
+
+def keep_tenants(connection: sqlite3.Connection, held_file: sqlite3.Connection) -> None:
+    """Carry over who is registered, from the file that is replaced: a backup must neither lose a
+    tenant that was made since nor bring back one that was erased."""
+    for tenant in registered(held_file).values():
+        if tenant.state != "active" and tenant.region is None:
+            put(connection, tenant.model_copy(update={"state": "erasing"}))
+            stop_runs(connection, tenant.name)
+            for table in TABLES:
+                while erase_some(connection, tenant.name, table):
+                    pass
+        put(connection, tenant)
 
 
 @contextmanager

@@ -113,6 +113,10 @@ class Retention:
                 " WHERE tenant = ? AND run_id = ? AND type <> 'run.pruned')",
                 mine,
             )
+            # A judge's reason may quote the run; its score says nothing of it.
+            self._connection.execute(
+                "UPDATE grades SET body = '' WHERE tenant = ? AND run_id = ?", mine
+            )
         if "runs" in parts:
             self._connection.execute(
                 "UPDATE runs SET documents = '[]' WHERE tenant = ? AND id = ?", mine

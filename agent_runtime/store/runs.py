@@ -12,21 +12,33 @@ from typing import Any
 from agent_runtime.clock import from_text, to_text
 from agent_runtime.errors import Conflict, LostOwnership, NotFound
 from agent_runtime.evidence import Document
-from agent_runtime.run import ENDS, Run, RunState
+from agent_runtime.run import ENDS, Origin, Run, RunState
 from agent_runtime.store.connection import cipher_of
 from agent_runtime.store.timers import Timers
-from agent_runtime.trigger import Trigger
+from agent_runtime.trigger import Trigger, TriggerKind
 
 _COLUMNS = (
     "id, tenant, workflow, version, state, input, trigger, epoch, owner, lease_until, trace,"
-    " reason, priority, ready_at, tries, created_at, updated_at"
+    " reason, priority, ready_at, tries, origin, created_at, updated_at"
 )
+_PREPARED = (
+    " AND (coalesce(:rule, :prompt, :model) IS NULL OR EXISTS (SELECT 1 FROM courses AS c"
+    " WHERE c.tenant = runs.tenant AND c.run_id = runs.id"
+    " AND (:prompt IS NULL OR c.body ->> 'prompt' = :prompt)"
+    " AND (:model IS NULL OR c.body ->> 'model' = :model)"
+    " AND (:rule IS NULL OR :rule IN (SELECT value FROM json_each(c.body, '$.rules')))))"
+)
+"""What a run was judged by and prepared with, as the figures know it."""
 _ENDED = "(" + ", ".join(f"'{state}'" for state in sorted(ENDS)) + ")"
 
 
 @dataclass(frozen=True)
 class RunFilter:
-    """Which runs are asked for; None and the empty tuple: whatever they are."""
+    """Which runs are asked for; None and the empty tuple: whatever they are.
+
+    `rule`: one that judged it; `prompt` and `model`: what it was prepared with last, as the figures
+    are split by them: of a run that is not counted yet, none is known.
+    """
 
     states: tuple[RunState, ...] = ()
     workflow: str | None = None
@@ -34,11 +46,25 @@ class RunFilter:
     key: str | None = None
     since: datetime | None = None
     until: datetime | None = None
+    trigger: TriggerKind | None = None
+    rule: str | None = None
+    prompt: str | None = None
+    model: str | None = None
 
     def named(self) -> list[Any]:
         """The same as plain JSON."""
         times = [None if at is None else to_text(at) for at in (self.since, self.until)]
-        return [list(self.states), self.workflow, self.started_by, self.key, *times]
+        named = [self.workflow, self.started_by, self.key, *times, self.trigger]
+        return [list(self.states), *named, self.rule, self.prompt, self.model]
+
+
+@dataclass(frozen=True)
+class Volume:
+    """How many runs of a workflow there were, in how many people were asked, how many completed."""
+
+    started: int
+    asked: int
+    completed: int
 
 
 class Runs:
@@ -58,8 +84,8 @@ class Runs:
         row = (run.id, self._tenant, run.workflow, run.version, run.state, inputs)
         self._connection.execute(
             "INSERT INTO runs (id, tenant, workflow, version, state, input, documents, trigger,"
-            " trigger_key, trace, priority, ready_at, created_at, updated_at)"
-            " VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
+            " trigger_key, trace, priority, ready_at, origin, created_at, updated_at)"
+            " VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
             (
                 *row,
                 self._seal(texts, "documents", run.id),
@@ -68,6 +94,7 @@ class Runs:
                 run.trace,
             )
             + (run.priority, to_text(run.ready_at or run.created_at))
+            + (None if run.origin is None else run.origin.model_dump_json(),)
             + (to_text(run.created_at), to_text(run.updated_at)),
         )
         if run.is_delayed:
@@ -117,7 +144,7 @@ class Runs:
         self, chosen: RunFilter, *, newest_first: bool, after: str | None, limit: int
     ) -> list[Run]:
         """Runs by the time of their making, from behind the one with the id `after`."""
-        states, workflow, owner, key, since, until = chosen.named()
+        states, workflow, owner, key, since, until, trigger, *prepared = chosen.named()
         order, beyond = ("DESC", "<") if newest_first else ("ASC", ">")
         sorted_by = f" ORDER BY id {order} LIMIT :limit"
         where = (
@@ -125,9 +152,10 @@ class Runs:
             " AND (:workflow IS NULL OR workflow = :workflow)"
             " AND (:key IS NULL OR trigger_key = :key)"
             " AND (:owner IS NULL OR trigger ->> 'owner' = :owner)"
+            " AND (:trigger IS NULL OR trigger ->> 'kind' = :trigger)"
             " AND (:since IS NULL OR created_at >= :since)"
             " AND (:until IS NULL OR created_at < :until)"
-            f" AND (:after IS NULL OR id {beyond} :after)"
+            f" AND (:after IS NULL OR id {beyond} :after)" + _PREPARED
         )
         # State by state, each in the order of its index: the newest paused runs are found without
         # looking at a hundred thousand that have ended since.
@@ -145,8 +173,10 @@ class Runs:
                 "workflow": workflow,
                 "key": key,
                 "owner": owner,
+                "trigger": trigger,
                 "since": since,
                 "until": until,
+                **dict(zip(("rule", "prompt", "model"), prepared, strict=True)),
                 "after": after,
                 "limit": limit,
             },
@@ -203,6 +233,20 @@ class Runs:
             self._timers.drop("start", run_id)
         return moved
 
+    def repin(self, run_id: str, version: str) -> None:
+        """Say that a run goes on under another version."""
+        self._connection.execute(
+            "UPDATE runs SET version = ? WHERE tenant = ? AND id = ?",
+            (version, self._tenant, run_id),
+        )
+
+    def correct(self, run_id: str, inputs: dict[str, Any]) -> None:
+        """Give a run another input."""
+        self._connection.execute(
+            "UPDATE runs SET input = ? WHERE tenant = ? AND id = ?",
+            (self._seal(json.dumps(inputs), "input", run_id), self._tenant, run_id),
+        )
+
     def defer(self, run_id: str, ready_at: datetime, reason: str) -> Run:
         """Queue the run again after one more failure, to be claimed from then on."""
         self.move(run_id, "queued", reason)
@@ -213,6 +257,16 @@ class Runs:
         if ready_at > self._now:
             self._timers.set("start", run_id, ready_at)
         return self.get(run_id)
+
+    def volumes(self, since: datetime) -> dict[str, Volume]:
+        """By workflow, what was started since then."""
+        rows = self._connection.execute(
+            "SELECT workflow, count(*), sum(EXISTS (SELECT 1 FROM approvals"
+            " WHERE approvals.run_id = runs.id)), sum(state = 'completed')"
+            " FROM runs WHERE tenant = ? AND created_at >= ? GROUP BY workflow",
+            (self._tenant, to_text(since)),
+        )
+        return {workflow: Volume(*counts) for workflow, *counts in rows.fetchall()}
 
     def count(self) -> dict[str, int]:
         """How many runs are in each state."""
@@ -233,11 +287,13 @@ class Runs:
     def _run(self, row: tuple[object, ...]) -> Run:
         values = dict(zip(_COLUMNS.split(", "), row, strict=True))
         run_id, lease = str(values["id"]), values["lease_until"]
+        origin = values["origin"]
         return Run.model_validate(
             {
                 **values,
                 "input": json.loads(self._open(str(values["input"]), "input", run_id)),
                 "trigger": Trigger.model_validate_json(str(values["trigger"])),
+                "origin": None if origin is None else Origin.model_validate_json(str(origin)),
                 "lease_until": None if lease is None else from_text(str(lease)),
                 "reason": self._open(str(values["reason"]), "reason", run_id),
                 "ready_at": from_text(str(values["ready_at"])),

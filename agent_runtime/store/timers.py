@@ -11,8 +11,8 @@ from agent_runtime.clock import from_text, to_text
 TimerKind = Literal["deadline", "hold", "reminder", "start", "schedule", "upkeep", "notice"]
 """deadline: an open approval is escalated or expires; hold: an answer can be undone no more and
 takes effect; reminder: people are told that an open approval will soon be late; start: a queued
-run may be claimed; schedule: a run is started; upkeep: old content is pruned; notice: another
-system or a person is told of an event."""
+run may be claimed; schedule: a run is started; upkeep: old content is pruned, or a tenant's files
+are looked at again; notice: another system or a person is told of an event."""
 
 INSTALLATION = "*"
 """Whose timers those of the whole file are: it is no tenant's name."""

@@ -13,6 +13,8 @@ from agent_runtime.cipher import CLEAR, Cipher
 from agent_runtime.errors import Conflict, StoreError
 from agent_runtime.store.connection import check_keys
 from agent_runtime.store.database import PRIVATE, connect, migrations
+from agent_runtime.store.tenants import owner_of
+from agent_runtime.tenant import HOME
 
 CHUNK = 256
 """Pages that are copied between two reports of progress, or given back in one commit."""
@@ -72,9 +74,18 @@ def versions(connection: sqlite3.Connection) -> tuple[int, int]:
 
 
 def tenants(connection: sqlite3.Connection) -> list[str]:
-    """Every tenant with a history, and the default one."""
-    rows = connection.execute("SELECT DISTINCT tenant FROM events").fetchall()
-    return sorted({"default", *(name for (name,) in rows)})
+    """Every tenant with a history, and the one that is always there."""
+    return sorted({owner_of(connection) or HOME, *with_history(connection)})
+
+
+def with_history(connection: sqlite3.Connection) -> list[str]:
+    """Every tenant with a history: one step in an index for each, however long they are."""
+    rows = connection.execute(
+        "WITH RECURSIVE names (name) AS (SELECT min(tenant) FROM events UNION ALL"
+        " SELECT (SELECT min(tenant) FROM events WHERE tenant > name) FROM names"
+        " WHERE name IS NOT NULL) SELECT name FROM names WHERE name IS NOT NULL"
+    )
+    return [name for (name,) in rows.fetchall()]
 
 
 @contextmanager
@@ -98,9 +109,9 @@ def held(path: Path) -> Iterator[sqlite3.Connection]:
         connection.close()
 
 
-def give_back(path: Path) -> None:
+def give_back(path: Path) -> bool:
     """Return free pages to the file system, as far as the file was made for it; a few at a time,
-    so that writers get in between."""
+    so that writers get in between. Whether the log is empty then: a reader may have kept it."""
     with damage_named(path), closing(connect(path)) as connection:
         before, left = -1, _free(connection)
         while left and left != before:
@@ -109,7 +120,20 @@ def give_back(path: Path) -> None:
             before, left = left, _free(connection)
         # It holds writers off while it waits for readers, so it does not wait long.
         connection.execute(f"PRAGMA busy_timeout = {int(HOLD_TIMEOUT * 1000)}")
-        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+        busy, _, _ = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        return not busy
+
+
+def remove(path: Path) -> None:
+    """Remove a database file with its log, and bring that to the disk."""
+    with damage_named(path):
+        for suffix in ("-wal", "-shm", ""):
+            path.with_name(f"{path.name}{suffix}").unlink(missing_ok=True)
+        folder = os.open(path.parent, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
 
 
 def _free(connection: sqlite3.Connection) -> int:

@@ -4,29 +4,34 @@ Requests are served first in, first out. One that fails harms no neighbour: what
 far is rolled back, and the batch is run again with a savepoint for each request, so that a request
 may run twice and must only change the database. A caller's future resolves only after COMMIT; a
 failed COMMIT fails its whole batch. A caller that is cancelled may have committed.
+
+A batch's statements run on the event loop: they are quick, and a thread of their own would fight
+the loop for the interpreter's lock at each of them. What waits for the disk or for another process
+runs on the writer's thread: COMMIT, a file that is locked, and work that says it takes long.
 """
 
 from __future__ import annotations
 
 import asyncio
+import collections
 import contextlib
 import queue
 import sqlite3
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from agent_runtime.errors import StoreError
-from agent_runtime.store.database import fault_of
+from agent_runtime.store.database import BUSY_TIMEOUT, fault_of
 
 T = TypeVar("T")
 Work = Callable[[sqlite3.Connection], Any]
 Failed = Callable[[BaseException], None]
-"""Told on the writer's own thread, before it serves anything else."""
+"""Told where the request runs, before anything else is served."""
 
-MAX_BATCH = 256
-"""Requests in one transaction at most: bounds how long the first of them waits."""
+MAX_BATCH = 64
+"""Requests in one transaction at most: bounds how long the first of them waits, and the loop."""
 
 
 @dataclass
@@ -36,6 +41,7 @@ class _Request:
     future: asyncio.Future[Any]
     failed: Failed | None = None
     done: Callable[[], None] | None = None
+    apart: bool = False
     result: Any = None
     error: BaseException | None = None
 
@@ -55,11 +61,26 @@ class _Request:
             self.future.set_result(self.result)
 
 
+@dataclass
+class _Batch:
+    """What one transaction is to do; `filled`: all but its COMMIT is done."""
+
+    requests: list[_Request]
+    filled: bool = False
+
+    def resolve(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Tell the callers of one loop."""
+        for request in self.requests:
+            if request.loop is loop:
+                request.resolve()
+
+
 class Writer:
-    """Owns the writing connection, on a thread of its own.
+    """Owns the writing connection, used by one thread at a time.
 
     `begun` is called where a transaction or a request has nothing behind it that could be undone,
-    `ending` before what was done so far is made to last.
+    `ending` before what was done so far is made to last. `patience`: seconds to wait for another
+    process's lock.
     """
 
     def __init__(
@@ -67,13 +88,22 @@ class Writer:
         connection: sqlite3.Connection,
         begun: Callable[[], None] = lambda: None,
         ending: Callable[[], None] = lambda: None,
+        patience: float = BUSY_TIMEOUT,
     ) -> None:
         self._connection = connection
         self._begun = begun
         self._ending = ending
-        self._waiting: queue.SimpleQueue[_Request | None] = queue.SimpleQueue()
+        self._patience = patience
+        self._lock = threading.RLock()
+        """Held while a batch is chosen and filled: the loop's calls are not between them."""
+        self._waiting: collections.deque[_Request] = collections.deque()
+        self._turn: asyncio.AbstractEventLoop | None = None
+        """Whose loop is to serve what waits; it has been called."""
+        self._committing = False
         self._closed = False
-        self._thread = threading.Thread(target=self._serve, name="store-writer", daemon=True)
+        self._jobs: queue.SimpleQueue[_Batch | None] = queue.SimpleQueue()
+        self._wait_no_more()
+        self._thread = threading.Thread(target=self._commit_all, name="store-writer", daemon=True)
         self._thread.start()
 
     def submit(
@@ -81,74 +111,110 @@ class Writer:
         work: Callable[[sqlite3.Connection], T],
         failed: Failed | None = None,
         done: Callable[[], None] | None = None,
+        *,
+        apart: bool = False,
     ) -> asyncio.Future[T]:
         """Run `work` in the next transaction; its result comes once that is committed, or what
         `work` raised (its changes are rolled back), or StoreError.
 
         `failed` hears of a failure before any later request runs; `done` is called on the event
-        loop after a commit, before the result is there.
+        loop after a commit, before the result is there. `apart`: not on the event loop, for work
+        that would hold it up.
         """
-        if self._closed:
-            raise StoreError("The store is closed; nothing of this request was stored.")
         loop = asyncio.get_running_loop()
-        request = _Request(work, loop, loop.create_future(), failed, done)
-        self._waiting.put(request)
+        request = _Request(work, loop, loop.create_future(), failed, done, apart)
+        with self._lock:
+            if self._closed:
+                raise StoreError("The store is closed; nothing of this request was stored.")
+            self._waiting.append(request)
+            # A loop that has ended since it was called serves nobody any more.
+            if not self._committing and not (self._turn and self._turn.is_running()):
+                self._turn = loop
+                loop.call_soon(self._serve)
         return request.future
 
     def close(self) -> None:
         """Finish what waits, then close the connection."""
-        self._closed = True
-        self._waiting.put(None)
+        with self._lock:
+            self._closed = True
+            while self._waiting:
+                self._jobs.put(self._take())
+            self._jobs.put(None)
         self._thread.join()
         self._connection.close()
 
     def _serve(self) -> None:
-        open_ = True
-        while open_:
-            batch: list[_Request] = []
-            request = self._waiting.get()
-            while request is not None:
-                batch.append(request)
-                if len(batch) >= MAX_BATCH or self._waiting.empty():
-                    break
-                request = self._waiting.get()
-            open_ = request is not None
-            if batch:
-                self._commit(batch)
+        """Fill a transaction with what waits, on the event loop, and have it committed."""
+        with self._lock:
+            self._turn = None
+            if self._committing or not self._waiting:
+                return
+            self._committing, batch = True, self._take()
+            if not any(request.apart for request in batch.requests):
+                batch.filled = self._fill_at_once(batch)
+            self._jobs.put(batch)
 
-    def _commit(self, batch: list[_Request]) -> None:
+    def _take(self) -> _Batch:
+        count = min(len(self._waiting), MAX_BATCH)
+        return _Batch([self._waiting.popleft() for _ in range(count)])
+
+    def _fill_at_once(self, batch: _Batch) -> bool:
+        """Whether it could be done without waiting for another process."""
         try:
-            if not self._try_all(batch):
-                self._begin()
-                for request in batch:
-                    self._run(request)
-                self._connection.execute("COMMIT")
-        except sqlite3.Error as error:
+            self._fill(batch.requests)
+        except Exception as error:  # noqa: BLE001 — see `_fail`
+            if _is_busy(error) and not self._connection.in_transaction:
+                return False
+            self._fail(batch, error)
+        return True
+
+    def _commit_all(self) -> None:
+        """The writer's thread."""
+        while (batch := self._jobs.get()) is not None:
+            self._commit(batch)
+            self._hand_back(batch)
+
+    def _commit(self, batch: _Batch) -> None:
+        try:
+            if not batch.filled:
+                self._connection.execute(f"PRAGMA busy_timeout = {int(self._patience * 1000)}")
+                self._fill(batch.requests)
             if self._connection.in_transaction:
-                self._connection.execute("ROLLBACK")
-            for request in batch:
-                request.fail(_not_stored(error))
-        _tell(batch)
+                self._connection.execute("COMMIT")
+        except Exception as error:  # noqa: BLE001 — see `_fail`
+            self._fail(batch, error)
+        if not batch.filled:
+            self._wait_no_more()
+
+    def _wait_no_more(self) -> None:
+        # What runs on the event loop never waits there for another process.
+        self._connection.execute("PRAGMA busy_timeout = 0")
+
+    def _fill(self, requests: Sequence[_Request]) -> None:
+        """Do all that is asked, up to the COMMIT; raises sqlite3.Error where that fails whoever
+        asked."""
+        if not self._try_all(requests):
+            self._begin()
+            for request in requests:
+                self._run(request)
 
     def _begin(self) -> None:
         self._connection.execute("BEGIN IMMEDIATE")
         self._begun()
 
-    def _try_all(self, batch: list[_Request]) -> bool:
-        """Commit a batch in which nothing fails; false, with nothing stored, if something does."""
+    def _try_all(self, requests: Sequence[_Request]) -> bool:
+        """Do a batch in which nothing fails; false, with nothing done, if something does."""
         self._begin()
         try:
-            for request in batch:
+            for request in requests:
                 request.result = request.work(self._connection)
             self._ending()
         except BaseException as error:  # noqa: BLE001 — it belongs to the caller, who gets it
             if self._connection.in_transaction:
                 self._connection.execute("ROLLBACK")
-            if len(batch) > 1:
+            if len(requests) > 1:
                 return False
-            batch[0].fail(error)
-            return True
-        self._connection.execute("COMMIT")
+            requests[0].fail(error)
         return True
 
     def _run(self, request: _Request) -> None:
@@ -162,6 +228,43 @@ class Writer:
             request.fail(error)
         self._connection.execute("RELEASE request")
 
+    def _fail(self, batch: _Batch, error: Exception) -> None:
+        """Tell all of a batch what was nobody's own fault. The writer goes on, whatever it is:
+        everybody behind them would wait for ever."""
+        if self._connection.in_transaction:
+            self._connection.execute("ROLLBACK")
+        told = _not_stored(error) if isinstance(error, sqlite3.Error) else error
+        for request in batch.requests:
+            request.fail(told)
+
+    def _hand_back(self, batch: _Batch) -> None:
+        """Resolve the callers' futures: one wake-up for each event loop, not for each request.
+        The first of them serves what waits by now."""
+        first, *others = dict.fromkeys(request.loop for request in batch.requests)
+        with self._lock:
+            self._committing, self._turn = False, first
+        # A loop that was closed meanwhile has nobody left to tell; the commit stands.
+        for loop in others:
+            with contextlib.suppress(RuntimeError):
+                loop.call_soon_threadsafe(batch.resolve, loop)
+        with contextlib.suppress(RuntimeError):
+            first.call_soon_threadsafe(self._resume, first, batch)
+        if not first.is_running():
+            self._go_on_here()
+
+    def _resume(self, loop: asyncio.AbstractEventLoop, batch: _Batch) -> None:
+        batch.resolve(loop)
+        # Whoever was told goes on first, so that what it asks for next is in the same batch.
+        loop.call_soon(self._serve)
+
+    def _go_on_here(self) -> None:
+        """Serve what waits without the loop whose turn it was."""
+        with self._lock:
+            self._turn = None
+            if self._waiting and not self._closed:
+                self._committing = True
+                self._jobs.put(self._take())
+
 
 def _not_stored(error: sqlite3.Error) -> StoreError:
     return fault_of(error) or StoreError(
@@ -170,15 +273,5 @@ def _not_stored(error: sqlite3.Error) -> StoreError:
     )
 
 
-def _tell(batch: list[_Request]) -> None:
-    """Resolve the callers' futures: one wake-up for each event loop, not for each request."""
-    for loop in {request.loop for request in batch}:
-
-        def resolve(loop: asyncio.AbstractEventLoop = loop) -> None:
-            for request in batch:
-                if request.loop is loop:
-                    request.resolve()
-
-        # A loop that was closed meanwhile has nobody left to tell; the commit stands.
-        with contextlib.suppress(RuntimeError):
-            loop.call_soon_threadsafe(resolve)
+def _is_busy(error: Exception) -> bool:
+    return getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_BUSY

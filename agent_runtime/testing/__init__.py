@@ -1,7 +1,8 @@
 """Stand-ins that ship with the product, for tests and benchmarks of workflows."""
 
+from agent_runtime.testing import fault
 from agent_runtime.testing.chat import ChatReply, ChatRequest, ToolRequest
 from agent_runtime.testing.openai_server import ChatServer
 from agent_runtime.testing.script import Script
 
-__all__ = ["ChatReply", "ChatRequest", "ChatServer", "Script", "ToolRequest"]
+__all__ = ["ChatReply", "ChatRequest", "ChatServer", "Script", "ToolRequest", "fault"]

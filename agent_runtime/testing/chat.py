@@ -4,10 +4,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 Json = dict[str, Any]
+
+FOREVER = float("inf")
+"""A delay that only the server's end ends."""
+
+PIECES = 4
+"""Into how many chunks a streamed answer falls."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,7 +38,12 @@ class ToolRequest:
 
 @dataclass(frozen=True)
 class ChatReply:
-    """What the model says. With a `status` other than 200 only `error` is sent."""
+    """What the model says. With a `status` other than 200 only `error` and its `code` are sent.
+
+    `delay`: seconds before the first byte, `forever` until the server ends; `cut`: whether the
+    connection ends in the middle of the body; `model`: another name than was asked for;
+    `tells_usage`: whether tokens are told at all.
+    """
 
     content: str = ""
     tool_calls: tuple[ToolRequest, ...] = ()
@@ -40,6 +51,15 @@ class ChatReply:
     error: str = ""
     prompt_tokens: int = 0
     completion_tokens: int = 0
+    cached_tokens: int = 0
+    code: str | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+    finish: str | None = None
+    refusal: str | None = None
+    model: str | None = None
+    tells_usage: bool = True
+    delay: float = 0.0
+    cut: bool = False
 
 
 @dataclass(frozen=True)
@@ -50,6 +70,8 @@ class Response:
     body: bytes
     content_type: str = "application/json"
     headers: Mapping[str, str] = field(default_factory=dict)
+    delay: float = 0.0
+    cut: bool = False
 
 
 Answer = Callable[[ChatRequest], ChatReply]
@@ -80,58 +102,82 @@ def _is_list_of_objects(value: object) -> bool:
 def response(number: int, request: ChatRequest, reply: ChatReply) -> Response:
     """`reply` in the form that `request` asks for."""
     if reply.status != 200:
-        return failure(reply.status, reply.error)
-    if not request.body.get("stream"):
-        return json_response(_completion(number, request.model, reply))
-    chunk = json.dumps(_completion_chunk(number, request.model, reply))
-    body = f"data: {chunk}\n\ndata: [DONE]\n\n".encode()
-    return Response(200, body, content_type="text/event-stream")
+        made = failure(reply.status, reply.error, reply.headers, reply.code)
+    elif not request.body.get("stream"):
+        made = json_response(_completion(number, request, reply))
+    else:
+        made = Response(200, _stream(number, request, reply), content_type="text/event-stream")
+    return replace(made, delay=reply.delay, cut=reply.cut)
+
+
+def _stream(number: int, request: ChatRequest, reply: ChatReply) -> bytes:
+    chunks = _completion_chunks(number, request, reply)
+    lines = [f"data: {json.dumps(chunk)}\n\n" for chunk in chunks]
+    return "".join([*lines, "data: [DONE]\n\n"]).encode()
 
 
 def json_response(body: Json) -> Response:
     return Response(200, json.dumps(body).encode())
 
 
-def failure(status: int, message: str, headers: Mapping[str, str] | None = None) -> Response:
+def failure(
+    status: int,
+    message: str,
+    headers: Mapping[str, str] | None = None,
+    code: str | None = None,
+) -> Response:
     kind = "invalid_request_error" if status < 500 else "server_error"
-    body = {"error": {"message": message, "type": kind, "param": None, "code": None}}
+    body = {"error": {"message": message, "type": kind, "param": None, "code": code}}
     return Response(status, json.dumps(body).encode(), headers=headers or {})
 
 
-def _completion(number: int, model: str, reply: ChatReply) -> Json:
+def _completion(number: int, request: ChatRequest, reply: ChatReply) -> Json:
     choice = {"index": 0, "message": _message(reply), "finish_reason": _finish(reply)}
-    return _envelope(number, model, reply, "chat.completion", choice)
+    return _envelope(number, request, reply, "chat.completion", choice)
 
 
-def _completion_chunk(number: int, model: str, reply: ChatReply) -> Json:
-    delta = _message(reply)
-    for index, call in enumerate(delta.get("tool_calls", [])):
+def _completion_chunks(number: int, request: ChatRequest, reply: ChatReply) -> list[Json]:
+    """The answer in a few pieces; tool calls, how it ends and usage come with the last."""
+    message = _message(reply)
+    for index, call in enumerate(message.get("tool_calls", [])):
         call["index"] = index
-    choice = {"index": 0, "delta": delta, "finish_reason": _finish(reply)}
-    return _envelope(number, model, reply, "chat.completion.chunk", choice)
+    size = max(1, -(-len(reply.content) // PIECES))
+    pieces = [reply.content[at : at + size] for at in range(0, len(reply.content), size)] or [""]
+    chunks = []
+    for place, piece in enumerate(pieces):
+        last = place == len(pieces) - 1
+        delta = {**(message if last else {"role": "assistant"}), "content": piece}
+        choice = {"index": 0, "delta": delta, "finish_reason": _finish(reply) if last else None}
+        chunk = _envelope(number, request, reply, "chat.completion.chunk", choice)
+        chunks.append(chunk if last else {k: v for k, v in chunk.items() if k != "usage"})
+    return chunks
 
 
-def _envelope(number: int, model: str, reply: ChatReply, kind: str, choice: Json) -> Json:
+def _envelope(number: int, request: ChatRequest, reply: ChatReply, kind: str, choice: Json) -> Json:
+    usage = {
+        "prompt_tokens": reply.prompt_tokens,
+        "completion_tokens": reply.completion_tokens,
+        "total_tokens": reply.prompt_tokens + reply.completion_tokens,
+        "prompt_tokens_details": {"cached_tokens": reply.cached_tokens},
+    }
     return {
         "id": f"chatcmpl-{number}",
         "object": kind,
         "created": 0,  # a real time would make recorded answers differ from run to run
-        "model": model,
+        "model": reply.model or request.model,
         "choices": [choice],
-        "usage": {
-            "prompt_tokens": reply.prompt_tokens,
-            "completion_tokens": reply.completion_tokens,
-            "total_tokens": reply.prompt_tokens + reply.completion_tokens,
-        },
+        **({"usage": usage} if reply.tells_usage else {}),
     }
 
 
 def _finish(reply: ChatReply) -> str:
-    return "tool_calls" if reply.tool_calls else "stop"
+    return reply.finish or ("tool_calls" if reply.tool_calls else "stop")
 
 
 def _message(reply: ChatReply) -> Json:
     message: Json = {"role": "assistant", "content": reply.content}
+    if reply.refusal is not None:
+        message["refusal"] = reply.refusal
     if reply.tool_calls:
         message["tool_calls"] = [
             {

@@ -21,6 +21,7 @@ from agent_runtime.approval import Answer
 from agent_runtime.clock import ManualClock
 from agent_runtime.errors import AlreadyDecided, Conflict
 from agent_runtime.event import Event
+from agent_runtime.resumption import Resumption
 from agent_runtime.run import ENDS, Run
 from agent_runtime.runtime import Runtime
 from agent_runtime.service import Service
@@ -151,7 +152,7 @@ async def attend(desk: Desk, run: Run) -> None:
         await desk.runtime.settle(run.id, LEAD, "happened" if happened else "retry")
         desk.notes.add("settled", run=run.id, happened=happened)
     elif run.state == "needs_attention":
-        await desk.runtime.resume(run.id, LEAD, "its workers were killed")
+        await desk.runtime.resume(run.id, LEAD, Resumption(reason="its workers were killed"))
         desk.notes.add("resumed", run=run.id, reason=run.reason)
 
 

@@ -22,6 +22,7 @@ from agent_runtime.envelope import validate_envelope
 from agent_runtime.policy import PolicySet
 from agent_runtime.runtime import Runtime
 from agent_runtime.settings import Settings
+from agent_runtime.telemetry import Telemetry
 from agent_runtime.tool import Tool
 from agent_runtime.trigger import Trigger
 from agent_runtime.verdict import Operator
@@ -166,12 +167,15 @@ class GovernedCase:
 
 
 @asynccontextmanager
-async def open_governed(folder: Path, policy: str = POLICY) -> AsyncIterator[GovernedCase]:
-    """A runtime on the folder, with no model and no trace export."""
+async def open_governed(
+    folder: Path, policy: str = POLICY, telemetry: Telemetry | None = None
+) -> AsyncIterator[GovernedCase]:
+    """A runtime on the folder, with no model; traces go where `telemetry` sends them, if at all."""
     press = Press()
     app = make_app(press, policy)
     with _without_export():
-        async with Runtime.open(app, folder / "governed", settings=OFFLINE) as runtime:
+        data = folder / "governed"
+        async with Runtime.open(app, data, settings=OFFLINE, telemetry=telemetry) as runtime:
             yield GovernedCase(runtime, press)
 
 

@@ -30,7 +30,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if not files.dataset.policy:
             _warn(f"{asked.data} has no policy.md: whatever quotes it will be refused.")
         if asked.adversarial is None:
-            return asyncio.run(run_tasks(files, asked.approver, screen))
+            work = run_tasks(files, asked.approver, screen, again=asked.replay)
+            return asyncio.run(work)
         return asyncio.run(run_attacks(files, screen))
     except BadInput as error:
         _warn(str(error))
@@ -40,10 +41,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 130
 
 
-async def run_tasks(files: Files, approver: Approver, screen: Screen) -> int:
-    """Replay every task."""
+async def run_tasks(
+    files: Files, approver: Approver, screen: Screen, *, again: bool = False
+) -> int:
+    """Replay every task; `again`: and each run from its own recordings."""
     began, results = time.monotonic(), []
-    async with open_stage(files.dataset) as stage:
+    async with open_stage(files.dataset, again=again) as stage:
         with screen.progress("task", len(files.tasks)) as tick:
             for task in files.tasks:
                 results.append(await replay(stage, task, approver))
@@ -74,6 +77,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--tasks", type=Path, required=True, metavar="FILE", help="tasks with recorded results")
     add("--approver", choices=("approve", "deny"), default="approve", help="what people answer")
     add("--adversarial", type=Path, metavar="FILE", help="make these bad proposals instead")
+    add("--replay", action="store_true", help="replay each run from its recordings and compare")
     add("--json", action="store_true", help="print the numbers as one line of JSON")
     return parser
 

@@ -22,10 +22,15 @@ from agent_runtime.errors import AgentRuntimeError, InvalidInput
 from agent_runtime.event import Event
 from agent_runtime.evidence import Document
 from agent_runtime.models.client import connect_model
+from agent_runtime.replay.replay import replay_one
+from agent_runtime.replay.stage import Stage as ReplayStage
+from agent_runtime.replay.stage import staged
+from agent_runtime.resumption import Resumption
 from agent_runtime.run import Run
 from agent_runtime.runtime import Runtime
-from agent_runtime.settings import Settings
+from agent_runtime.settings import ModelSettings, Settings
 from agent_runtime.step import Step
+from agent_runtime.store import Session
 from agent_runtime.testing import ChatReply, ChatRequest, ChatServer
 from agent_runtime.testing.chat import Answer as Speaker
 from agent_runtime.trigger import Trigger
@@ -67,11 +72,23 @@ class TaskResult:
     tool_errors: int
     wrong_results: tuple[Difference, ...] = ()
     problem: str = ""
+    again: Again | None = None
 
     @property
     def equal(self) -> bool:
         """Whether exactly the expected changes were made."""
         return not self.differences
+
+
+@dataclass(frozen=True)
+class Again:
+    """A task's run replayed: whether every event was the same, in how many `seconds`, without the
+    `asked` calls of a model."""
+
+    identical: bool
+    why: str
+    seconds: float
+    asked: int
 
 
 @dataclass
@@ -84,6 +101,7 @@ class Stage:
     server: ChatServer
     clients: dict[str, Any]
     cast: dict[str, Speaker]
+    scratch: ReplayStage | None = None
     _numbers: itertools.count[int] = field(default_factory=lambda: itertools.count(1))
 
     @property
@@ -114,8 +132,11 @@ class Stage:
 
 
 @asynccontextmanager
-async def open_stage(dataset: Dataset) -> AsyncIterator[Stage]:
-    """Seed the shop once and serve the scripted model; raises BadInput."""
+async def open_stage(dataset: Dataset, *, again: bool = False) -> AsyncIterator[Stage]:
+    """Seed the shop once and serve the scripted model; raises BadInput.
+
+    `again`: each run is replayed from its recordings.
+    """
     cast: dict[str, Speaker] = {}
 
     def answer(request: ChatRequest) -> ChatReply:
@@ -131,7 +152,10 @@ async def open_stage(dataset: Dataset) -> AsyncIterator[Stage]:
         with httpx.Client(trust_env=False) as client:
             async with httpx.AsyncClient(trust_env=False) as async_client:
                 clients = {"http_client": client, "http_async_client": async_client}
-                yield Stage(load_app(PROJECT), dataset, Path(folder), server, clients, cast)
+                stage = Stage(load_app(PROJECT), dataset, Path(folder), server, clients, cast)
+                async with staged(stage.app, ModelSettings()) as scratch:
+                    stage.scratch = scratch if again else None
+                    yield stage
 
 
 @contextmanager
@@ -188,9 +212,21 @@ async def replay(stage: Stage, task: Task, approver: Approver) -> TaskResult:
             documents = stage.dataset.documents(reason)
             run = await start(runtime, task.actor_user_id, reason, documents)
             problem = await _play(runtime, run, approver, patience=len(task.actions))
-            events = runtime.store.read(run.tenant).events.find(run.id)
+            session = runtime.store.read(run.tenant)
+            events = session.events.find(run.id)
+            again = await _again(stage, session, run.id)
         after = await records_in(data)
-    return _result(stage.dataset, task, speaker.seen, after, problem, events)
+    return _result(stage.dataset, task, speaker.seen, after, problem, events, again)
+
+
+async def _again(stage: Stage, session: Session, run_id: str) -> Again | None:
+    """The run once more from its recordings, where that is asked for."""
+    if stage.scratch is None:
+        return None
+    replayed = await replay_one(stage.scratch, session, stage.app, run_id)
+    asked = sum(one.kind == "model" for one in session.recordings.find(run_id))
+    why = str(replayed.divergence or replayed.problem)
+    return Again(replayed.result == "identical", why, replayed.seconds, asked)
 
 
 async def _play(runtime: Runtime, run: Run, approver: Approver, patience: int) -> str:
@@ -205,7 +241,9 @@ async def _play(runtime: Runtime, run: Run, approver: Approver, patience: int) -
             elif run.state == "needs_attention" and patience > 0:
                 # More failures in a row than the workflow bounds: the script knows better.
                 patience -= 1
-                run = await runtime.resume(run.id, Operator(name="on-call"), "More is to come.")
+                run = await runtime.resume(
+                    run.id, Operator(name="on-call"), Resumption(reason="More is to come.")
+                )
     except AgentRuntimeError as error:
         return str(error)
     return "" if run.state == "completed" else f"{run.state}: {run.reason}"
@@ -244,6 +282,7 @@ def _result(
     after: Records,
     problem: str,
     events: Sequence[Event],
+    again: Again | None,
 ) -> TaskResult:
     texts = [*seen, *[None] * (len(task.actions) - len(seen))]
     pairs = list(zip(task.actions, texts, strict=True))
@@ -255,6 +294,7 @@ def _result(
         results_equal=len(task.actions) - len(wrong),
         differences=(*misplaced, *record_differences(expected, after)),
         changed=bool(record_differences(dataset.records, after)),
+        again=again,
         **count_events(events),
         wrong_results=tuple(wrong),
         problem=problem,

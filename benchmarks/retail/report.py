@@ -15,11 +15,13 @@ from rich.table import Table
 
 from benchmarks.retail.adversarial import UNATTENDED, AdversaryResult
 from benchmarks.retail.compare import Difference
-from benchmarks.retail.replay import Approver, TaskResult
+from benchmarks.retail.replay import Again, Approver, TaskResult
 
 SHOWN = 5
 """Differences listed per task; the rest are counted."""
 WIDTH = 100
+LATENCY = 1.0
+"""Seconds that a language model takes for an answer."""
 
 Summary = dict[str, Any]
 
@@ -43,7 +45,23 @@ def summarize_tasks(
         good = summary["changed"] == 0
     else:
         good = summary["equal"] == summary["tasks"]
+    replays = [result.again for result in results if result.again is not None]
+    if replays:
+        summary |= _summarize_replays(replays, seconds)
+        good = good and summary["identical"] == summary["replayed"]
     return {**summary, "seconds": round(seconds, 2)}, good
+
+
+def _summarize_replays(replays: Sequence[Again], seconds: float) -> Summary:
+    """`faster`: than the tasks would have been with a model that takes a second a call."""
+    took, asked = sum(one.seconds for one in replays), sum(one.asked for one in replays)
+    return {
+        "replayed": len(replays),
+        "identical": sum(one.identical for one in replays),
+        "replay_seconds": round(took, 2),
+        "model_calls": asked,
+        "faster": round((seconds - took + asked * LATENCY) / max(took, 0.001), 1),
+    }
 
 
 def summarize_attacks(results: Sequence[AdversaryResult], seconds: float) -> tuple[Summary, bool]:
@@ -66,6 +84,8 @@ def summarize_attacks(results: Sequence[AdversaryResult], seconds: float) -> tup
 def task_findings(result: TaskResult, approver: Approver) -> list[str]:
     """What is not as it must be, in words; under `deny` only a change is."""
     problem = [f"stopped: {result.problem}"] if result.problem else []
+    if result.again is not None and not result.again.identical:
+        problem.append(f"its replay diverges: {result.again.why}")
     if approver == "deny":
         return [*problem, *(["the shop was changed"] if result.changed else [])]
     return [*problem, *_listed(result.differences), *_listed(result.wrong_results)]

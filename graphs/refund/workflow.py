@@ -7,8 +7,9 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, StringConstraints
 
-from agent_runtime import Context, Reasoning, Step, Workflow
+from agent_runtime import Context, Reasoning, Step, Workflow, search_knowledge
 from graphs.refund.offline import decide
+from graphs.refund.quality import quality
 from tools.shop import approve_refund, get_account, get_order, get_usage, search_policy
 
 
@@ -26,7 +27,13 @@ class RefundRequest(BaseModel):
 draft_refund_decision = Step(
     "draft_refund_decision",
     context=Context(
-        tools=[get_order, get_usage, get_account, search_policy.with_inputs(query="message")],
+        tools=[
+            get_order,
+            get_usage,
+            get_account,
+            search_policy.with_inputs(query="message"),
+            search_knowledge("handbook", limit=2).with_inputs(query="message"),
+        ],
         token_budget=3_000,
     ),
     reasoning=Reasoning(prompt="decide", proposes=[approve_refund], offline=decide),
@@ -34,5 +41,9 @@ draft_refund_decision = Step(
 )
 
 workflow = Workflow(
-    "refund", input=RefundRequest, steps=[draft_refund_decision], subject="customer"
+    "refund",
+    input=RefundRequest,
+    steps=[draft_refund_decision],
+    subject="customer",
+    quality=quality,
 )

@@ -33,19 +33,19 @@ TOKEN = Thing("Token", "tok-1", "default", {"operator": "desk"})
 
 MAY: tuple[tuple[str, str, set[Act], Thing], ...] = (
     ("desk", "starter", {"start", "read"}, WORKFLOW),
-    ("desk", "starter", {"read"}, RUN),
+    ("desk", "starter", {"read", "comment"}, RUN),
     ("other", "starter", set(), RUN),
     ("desk", "starter", set(), TENANT),
     ("lena", "lead", {"read"}, WORKFLOW),
-    ("lena", "lead", {"read", "cancel"}, RUN),
+    ("lena", "lead", {"read", "cancel", "comment"}, RUN),
     ("lena", "lead", {"read", "claim", "decide", "comment"}, ASKED),
     ("desk", "lead", {"read", "comment"}, ASKED),
     ("lena", "lead", {"read"}, TENANT),
-    ("ona", "on_call", {"read", "cancel", "resume", "settle"}, RUN),
+    ("ona", "on_call", {"read", "cancel", "resume", "settle", "comment"}, RUN),
     ("petra", "policy_owner", {"read", "propose", "activate"}, POLICY),
     ("petra", "policy_owner", {"read", "propose"}, CHANGE),
     ("paul", "policy_owner", {"read", "propose", "activate"}, CHANGE),
-    ("ada", "administrator", {"read", "cancel", "resume", "settle"}, RUN),
+    ("ada", "administrator", {"read", "cancel", "resume", "settle", "comment"}, RUN),
     ("ada", "administrator", {"read", "administer"}, TOKEN),
     ("ada", "administrator", {"read", "administer"}, TENANT),
     ("ada", "administrator", {"read"}, POLICY),
@@ -120,7 +120,9 @@ def test_a_projects_own_rules_take_the_shipped_ones_place(tmp_path: Path) -> Non
     (tmp_path / FILE).write_text(OWN)
     own = load_access(tmp_path)
     assert allowed(own, caller("lena", "lead"), RUN) == set()
-    assert allowed(own, caller("mara"), RUN) == {"read", "cancel", "resume", "settle"}
+    assert allowed(own, caller("mara"), RUN) == {
+        "read", "cancel", "resume", "settle", "comment"
+    }  # fmt: skip
     assert allowed(own, caller("mara"), Thing("Run", "r", "other", RUN.attributes)) == set()
 
 

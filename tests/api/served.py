@@ -8,7 +8,8 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -20,6 +21,8 @@ import httpx
 from agent_runtime.clock import SystemClock
 from agent_runtime.identity import create_token
 from agent_runtime.store import Session, Store
+from agent_runtime.store.files import Files
+from agent_runtime.tenant import Residency
 from agent_runtime.verdict import Operator
 from tests.api.project import write_project
 from tests.cli.conftest import PROGRAM
@@ -30,9 +33,21 @@ ROOT = Path(__file__).parents[2]
 PATIENCE = 30.0
 
 SECRETS = json.dumps(
-    {"default/ledger": SECRET, "default/crm": SECRET, "other/crm": SECRET, "fuzz/crm": SECRET}
+    {
+        f"{tenant}/{name}": SECRET
+        for tenant, names in {
+            "default": ("ledger", "crm", "desk", "inbox"),
+            "other": ("crm",),
+            "fuzz": ("crm",),
+            "acme": ("inbox",),
+        }.items()
+        for name in names
+    }
 )
 """What other systems sign with, and what is signed for them."""
+
+REGIONS = ("eu", "us")
+"""Where tenants may have files of their own, on servers that are told so."""
 
 ROLES: dict[str, tuple[str, ...]] = {
     "lena": ("lead",),
@@ -46,6 +61,7 @@ ROLES: dict[str, tuple[str, ...]] = {
     "petra": ("policy_owner",),
     "paul": ("policy_owner",),
     "both": ("starter", "lead"),
+    "mara": ("lead", "starter", "on_call"),
     "nobody": (),
 }
 """Who holds what, in every tenant."""
@@ -53,17 +69,18 @@ ROLES: dict[str, tuple[str, ...]] = {
 
 @dataclass
 class Served:
-    """One server on a folder; `url` is where it listens now."""
+    """One server on a folder; `url` is where it listens now, `place` its data if not in there."""
 
     folder: Path
     env: dict[str, str] = field(default_factory=dict)
     url: str = ""
     process: subprocess.Popen[str] | None = None
+    place: Path | None = None
     _clients: dict[str, httpx.Client] = field(default_factory=dict)
 
     @property
     def data(self) -> Path:
-        return self.folder / "data"
+        return self.place or self.folder / "data"
 
     @property
     def bank(self) -> Bank:
@@ -101,9 +118,11 @@ class Served:
         operator = Operator(
             name=name, roles=options.pop("roles", ROLES.get(name, ())), tenant=tenant
         )
-        store = Store(self.data / "runtime.db", SystemClock())
+        store = Files(self.data / "runtime.db", SystemClock(), residency=Residency(REGIONS))
         try:
-            return asyncio.run(create_token(store, operator, by="test", **options))[1]
+            made = create_token(store, operator, by="test", **options)
+            # In a thread of its own: a test may have a loop of its own.
+            return ThreadPoolExecutor(1).submit(asyncio.run, made).result()[1]
         finally:
             store.close()
 
@@ -180,9 +199,18 @@ class Served:
 
 @contextmanager
 def serving(folder: Path, *words: str, **env: str) -> Iterator[Served]:
-    """A server on a new folder."""
+    """A server on a new folder, with the tests' own project in it."""
+    with serving_project(write_project, folder, *words, **env) as served:
+        yield served
+
+
+@contextmanager
+def serving_project(
+    project: Callable[[Path], Path], folder: Path, *words: str, **env: str
+) -> Iterator[Served]:
+    """The same with another one."""
     own = {"AGENT_RUNTIME_SECRETS": SECRETS, "AGENT_RUNTIME_NOTICE_NETWORKS": '["127.0.0.0/8"]'}
-    server = Served(write_project(folder), {**own, **env})
+    server = Served(project(folder), {**own, **env})
     server.data.mkdir()
     server.bank.put("a1")
     try:

@@ -32,6 +32,7 @@ class Row:
 
 START = {"workflow": "ledger", "input": {}}
 WHY = {"reason": "Because."}
+FORK = {"at": "pay_out", "reason": "Because."}
 CASE = {
     "tool": "pay",
     "input": {"account": "a1", "amount": "5.00"},
@@ -40,12 +41,20 @@ CASE = {
 
 SCHEDULE = {"workflow": "ledger", "name": "nightly", "cron": "0 3 * * *"}
 
+MAIL = {"name": "desk", "workflow": "ledger", "secret": "desk"}
+"""A trigger whose secret another tenant does not have."""
+
 WANTED = {
     "channel": "webhook",
     "to": "https://crm.example.com/hook",
     "topics": ["failed"],
     "secret": "crm",
 }
+
+KNOWN = {"name": "returns.md", "text": "Goods come back unused."}
+
+CAME = {"run": "{run_id}", "outcome": "satisfied", "value": True}
+SAID = {"run": "{run_id}", "label": "correct", "value": "yes"}
 
 ROWS = (
     Row("GET", "/v1/workflows"),
@@ -60,6 +69,11 @@ ROWS = (
     Row("GET", "/v1/runs/{run_id}/envelopes", foreign=404),
     Row("GET", "/v1/runs/{run_id}/evidence", foreign=404),
     Row("GET", "/v1/runs/{run_id}/journal", foreign=404),
+    Row("GET", "/v1/runs/{run_id}/calls", foreign=404),
+    Row("GET", "/v1/runs/{run_id}/report", foreign=404),
+    Row("POST", "/v1/runs/{run_id}/replay", foreign=404),
+    Row("POST", "/v1/runs/{run_id}/fork", FORK, wrong="lena", foreign=404, act="resume"),
+    Row("GET", "/v1/runs/{run_id}/compare/{other_id}", foreign=404),
     Row("POST", "/v1/runs/{run_id}/cancel", WHY, wrong="desk", foreign=404, act="cancel"),
     Row("POST", "/v1/runs/{run_id}/resume", WHY, wrong="lena", foreign=404, act="resume"),
     Row("POST", "/v1/runs/{run_id}/settle", {"how": "retry"}, "lena", 404, "settle"),
@@ -77,6 +91,7 @@ ROWS = (
     *(
         Row("POST", f"/v1/approvals/{{approval_id}}/{verb}", body, "desk", 404, act)
         for verb, body, act in (
+            ("try-edit", {"arguments": {}}, "decide"),
             ("undo", None, "decide"),
             ("claim", {}, "claim"),
             ("release", None, "claim"),
@@ -105,6 +120,9 @@ ROWS = (
     Row("POST", "/v1/schedules/{schedule_id}/resume", None, "lena", 404, "administer"),
     Row("DELETE", "/v1/schedules/{schedule_id}", None, "lena", 404, "administer"),
     Row("GET", "/v1/triggers", wrong="desk"),
+    Row("POST", "/v1/triggers", MAIL, wrong="lena", foreign=422, act="administer"),
+    Row("PUT", "/v1/triggers/{name}", MAIL, "lena", 404, "administer"),
+    Row("DELETE", "/v1/triggers/{name}", None, "lena", 404, "administer"),
     Row("GET", "/v1/triggers/{name}", wrong="desk", foreign=404),
     Row("POST", "/v1/subscriptions", WANTED, wrong="lena", act="administer"),
     Row("GET", "/v1/subscriptions", wrong="lena", act="administer"),
@@ -113,6 +131,15 @@ ROWS = (
     Row("GET", "/v1/notices", wrong="lena", act="administer"),
     Row("GET", "/v1/notices/{notice_id}", None, "lena", 404, "administer"),
     Row("POST", "/v1/notices/{notice_id}/resend", None, "lena", 404, "administer"),
+    Row("POST", "/v1/knowledge/sources", KNOWN, wrong="lena", act="administer"),
+    Row("GET", "/v1/knowledge/sources", wrong="desk"),
+    Row("GET", "/v1/knowledge/sources/{source_id}", wrong="desk", foreign=404),
+    Row("GET", "/v1/knowledge/sources/{source_id}/passages", wrong="desk", foreign=404),
+    Row("DELETE", "/v1/knowledge/sources/{source_id}", None, "lena", 404, "administer"),
+    Row("POST", "/v1/knowledge/search", {"query": "refund"}, wrong="desk"),
+    Row("GET", "/v1/knowledge/access", wrong="desk"),
+    Row("GET", "/v1/runs/{run_id}/evidence/{content}", foreign=404),
+    Row("GET", "/v1/bundles/{digest}", wrong="desk", foreign=404),
     Row("GET", "/v1/policies", wrong="desk"),
     Row("POST", "/v1/policies/check", wrong="desk"),
     Row("GET", "/v1/policies/changes", wrong="desk"),
@@ -123,8 +150,25 @@ ROWS = (
     Row("POST", "/v1/tokens", {"operator": "x"}, wrong="petra", act="administer"),
     Row("GET", "/v1/tokens", wrong="petra", act="administer"),
     Row("POST", "/v1/tokens/{token_id}/revoke", None, "petra", 404, "administer"),
+    Row("GET", "/v1/tenants", wrong="lena", act="administer"),
+    Row("POST", "/v1/tenants", {"name": "corp"}, wrong="lena", foreign=403, act="administer"),
+    Row("GET", "/v1/tenants/{tenant}", None, "lena", 404, "administer"),
+    Row("GET", "/v1/tenants/{tenant}/export", None, "lena", 404, "administer"),
+    Row("POST", "/v1/tenants/{tenant}/erase", {"confirm": "default"}, "lena", 403, "administer"),
+    Row("GET", "/v1/verification", wrong="lena", act="administer"),
     Row("GET", "/metrics", wrong="lena", act="administer"),
+    Row("GET", "/v1/metrics", wrong="desk"),
+    Row("POST", "/v1/outcomes", CAME, wrong="desk", foreign=404, act="comment"),
+    Row("POST", "/v1/labels", SAID, wrong="desk", foreign=404, act="comment"),
+    Row("POST", "/v1/shadows", {"run": "{run_id}"}, wrong="desk", foreign=404, act="comment"),
+    Row("GET", "/v1/labels/{name}/next", wrong="desk"),
+    Row("GET", "/v1/runs/{run_id}/outcomes", foreign=404),
+    Row("GET", "/v1/runs/{run_id}/labels", foreign=404),
+    Row("GET", "/v1/runs/{run_id}/grades", foreign=404),
 )
+
+PUBLIC = frozenset({"name", "tenant"})
+"""Of the ids in paths, those that are no secret: a workflow's name, and every home's."""
 
 OPEN = frozenset({("GET", "/livez"), ("GET", "/readyz"), ("GET", "/v1/openapi.json")})
 """What anybody may ask: they tell nothing about anybody's data."""
@@ -145,16 +189,30 @@ def place(server: Served) -> dict[str, str]:
     (token, *_) = server.as_("ada").get("/v1/tokens").json()["items"]
     change = server.as_("petra").post("/v1/policies/ledger/propose", json=WHY).json()
     made = server.as_("ada").post("/v1/schedules", json={**SCHEDULE, "name": "hourly"}).json()
+    known = {**KNOWN, "name": "desk.md"}
+    source = server.as_("ada").post("/v1/knowledge/sources", json=known).json()
     return {
         "subscription_id": told["id"],
         "notice_id": server.given_up(told)["id"],
         "schedule_id": made["id"],
         "run_id": run["id"],
+        "other_id": run["id"],
         "approval_id": server.question(run)["id"],
         "token_id": token["id"],
         "change_id": change["id"],
+        "source_id": source["source"],
+        "content": "sha256:" + "1" * 64,
+        "digest": digest_of(server, run),
         "name": "ledger",
+        "tenant": "default",
     }
+
+
+def digest_of(server: Served, run: dict[str, Any]) -> str:
+    """Of the bundle that a run was shown."""
+    found = server.as_("lena").get("/v1/events", params={"run": run["id"], "limit": 50}).json()
+    (body,) = [e["body"] for e in found["items"] if e["type"] == "bundle.assembled"]
+    return str(body["digest"])
 
 
 @pytest.fixture
@@ -166,6 +224,8 @@ def ask(server: Served, place: dict[str, str]) -> Callable[..., Any]:
             body = row.body
             if body is not None and "ids" in body:
                 body = {**body, "ids": [place["approval_id"]]}
+            if body is not None and "run" in body:
+                body = {**body, "run": place["run_id"]}
             return client.request(row.method, row.path.format(**place), json=body)
 
     return send
@@ -232,11 +292,11 @@ def test_another_tenant(
     answer = ask(row, token)
     if row.foreign is None:
         assert answer.status_code < 300, answer.text
-        ours = {value for name, value in place.items() if name != "name"}
+        ours = {value for name, value in place.items() if name not in PUBLIC}
         assert not [value for value in ours if value in answer.text]
         assert '"tenant":"default"' not in answer.text
     else:
-        code = "not_found" if row.foreign == 404 else "not_permitted"
+        code = {404: "not_found", 403: "not_permitted", 422: "invalid_input"}[row.foreign]
         is_problem(answer, row.foreign, code)
 
 

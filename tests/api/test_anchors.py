@@ -152,8 +152,12 @@ def test_07_no_facts_means_no(server: Served, outage: str) -> None:
     server.bank.put(account, outage=outage)
     body = {"workflow": "ledger", "input": {"account": account}}
     answer = server.as_("desk").post("/v1/runs", json=body, params={"wait": "done"})
-    assert answer.json()["state"] in ("rejected", "failed", "needs_attention", "completed")
-    assert payouts(server, answer.json()) == 0
+    run = answer.json()
+    assert run["state"] == "rejected"
+    assert run["reason"].startswith("runtime:facts-unavailable;")
+    asked = server.as_("lena").get("/v1/approvals", params={"run": run["id"], "status": "open"})
+    assert asked.json()["items"] == []
+    assert payouts(server, run) == 0
     assert "secret detail" not in answer.text
 
 

@@ -219,3 +219,14 @@ def test_a_replayed_message_starts_nothing(server: Served) -> None:
     before = len(server.read()["runs"])
     assert _signed(server, SECRET).status_code == 200
     assert len(server.read()["runs"]) == before + 1
+
+
+@pytest.mark.parametrize("part", [b"x" * 8_000, b"x: y\r\n" * 2_000])
+def test_a_head_without_an_end_is_refused(server: Served, part: bytes) -> None:
+    """Neither one endless header nor endless headers are kept."""
+    host, port = server.url.removeprefix("http://").split(":")
+    with socket.create_connection((host, int(port)), timeout=20) as line:
+        line.sendall(b"GET /livez HTTP/1.1\r\nHost: 127.0.0.1\r\nA: ")
+        for _ in range(5):
+            line.sendall(part)
+        assert line.recv(64).startswith(b"HTTP/1.1 400")

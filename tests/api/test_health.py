@@ -19,7 +19,7 @@ def test_figures_are_prometheus_text(server: Served) -> None:
     """Requests by route and status, runs by state, the queue; no id, no name of a person."""
     run = server.begin("20.00")
     server.as_("lena").get(f"/v1/runs/{run['id']}")
-    server.as_("lena").request("ODD", "/v1/runs")
+    server.as_("lena").request("PURGE", "/v1/runs")
     answer = server.as_("ada").get("/metrics")
     assert answer.headers["content-type"].startswith("text/plain; version=0.0.4")
     lines = [line for line in answer.text.splitlines() if not line.startswith("#")]
@@ -28,6 +28,9 @@ def test_figures_are_prometheus_text(server: Served) -> None:
     assert named[base] >= 1
     assert named['agent_runtime_runs{state="completed"}'] >= 1
     assert named["agent_runtime_http_request_seconds_count"] >= 2
+    assert {'agent_runtime_notices{state="due"}', 'agent_runtime_notices{state="dead"}'} <= set(
+        named
+    )
     assert 'method="other"' in answer.text
     for secret in (run["id"], "lena", "default"):
         assert secret not in answer.text

@@ -67,10 +67,12 @@ def test_a_change_takes_two(office: Served) -> None:
     assert office.question({"id": asked["run_id"]})["id"] == asked["id"]
     path = f"/v1/policies/changes/{change['id']}/activate"
     is_problem(petra.post(path), 403, "not_permitted", "access-activator-proposed-it")
-    assert paul.post(path).json()["activated_by"] == "paul"
+    is_problem(paul.post(path), 409, "conflict", "names no such rehearsal")
+    seen = {"rehearsal": change["rehearsal"]["digest"]}
+    assert paul.post(path, json=seen).json()["activated_by"] == "paul"
     again = office.question({"id": asked["run_id"]})
     assert [slot["role"] for slot in again["slots"]] == ["finance"]
-    is_problem(paul.post(path), 409, "conflict", "active already")
+    is_problem(paul.post(path, json=seen), 409, "conflict", "active already")
 
 
 def test_a_change_survives_a_restart_and_the_files_do_not_count(office: Served) -> None:
@@ -89,10 +91,16 @@ def test_a_change_of_something_else_meanwhile_is_refused(office: Served) -> None
     petra, paul = office.as_("petra"), office.as_("paul")
     texts = (STRICT + "// one\n", STRICT + "// two\n")
     made = [
-        petra.post("/v1/policies/ledger/propose", json={"text": text, "reason": "."}).json()["id"]
+        petra.post("/v1/policies/ledger/propose", json={"text": text, "reason": "."}).json()
         for text in texts
     ]
-    first, second = (paul.post(f"/v1/policies/changes/{name}/activate") for name in made)
+    first, second = (
+        paul.post(
+            f"/v1/policies/changes/{one['id']}/activate",
+            json={"rehearsal": (one["rehearsal"] or {}).get("digest")},
+        )
+        for one in made
+    )
     assert first.status_code == 200
     is_problem(second, 409, "conflict", "withdrawn already")
 

@@ -102,3 +102,14 @@ def test_a_list_holds_the_fields_that_were_asked_for(server: Served) -> None:
         page = lena.get(path, params={**query, "fields": ["id", "tenant"], "limit": 1}).json()
         assert [sorted(item) for item in page["items"]] == [["id", "tenant"]]
         is_problem(lena.get(path, params={"fields": "nope"}), 422, "invalid_input", "There are: id")
+
+
+def test_a_resumption_names_one_way_and_its_run_can_take_it(server: Served) -> None:
+    """Two ways at once are no request; a run that asks people is resumed in none."""
+    run = server.begin("500.00")
+    path, ona = f"/v1/runs/{run['id']}/resume", server.as_("ona")
+    both = ona.post(path, json={"reason": "Once more.", "retry": "pay_out", "skip": "pay_out"})
+    is_problem(both, 422, "invalid_input", "one of retry, skip and input")
+    for way in ({"retry": "pay_out"}, {"skip": "pay_out"}, {"input": {"account": "a2"}}):
+        answer = ona.post(path, json={"reason": "Once more.", **way})
+        is_problem(answer, 409, "conflict", "is paused")

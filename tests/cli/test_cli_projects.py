@@ -128,6 +128,14 @@ def test_loop_is_drawn(say: Say) -> None:
     assert "handle_request__outcome -->|" in drawn
 
 
+def test_a_drawing_is_a_file_of_its_own(say: Say) -> None:
+    """As SVG it can be put into a document as it is."""
+    drawn = say("workflows", "draw", "after_sales", "--format", "svg", "--app", str(PROJECT)).out
+    assert drawn.startswith('<svg xmlns="http://www.w3.org/2000/svg"')
+    assert drawn.rstrip().endswith("</svg>")
+    assert "most 30 times" in drawn
+
+
 def test_workflow_commands_in_json(say: Say) -> None:
     """List, show and draw report to programs too."""
     here = ("--app", str(PROJECT), "--json")

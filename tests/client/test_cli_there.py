@@ -29,6 +29,7 @@ READING = (
     "workflows show refund",
     "workflows show refund --json",
     "workflows draw refund --mermaid",
+    "workflows draw refund --format svg",
     "schedules list",
     "schedules next",
     "runs show run-nope",

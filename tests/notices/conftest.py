@@ -17,7 +17,15 @@ from tests.triggers.sender import SECRET
 
 __all__ = ["serve"]
 
-TOPICS: tuple[Topic, ...] = ("pending", "reminded", "escalated", "decided", "finished", "failed")
+TOPICS: tuple[Topic, ...] = (
+    "pending",
+    "reminded",
+    "escalated",
+    "decided",
+    "finished",
+    "failed",
+    "alert",
+)
 LOCAL = {"notice_networks": ("127.0.0.0/8",)}
 
 

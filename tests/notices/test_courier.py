@@ -204,6 +204,36 @@ async def test_a_lost_secret_waits_to_be_found(open_telling: Any, receiver: Rece
     assert (only(office, "due").why, receiver.got) == ("its secret cannot be used", [])
 
 
+@pytest.mark.parametrize(
+    ("status", "headers", "seconds"),
+    [
+        (429, {"retry-after": "600"}, 600),
+        (503, {"retry-after": "900"}, 900),
+        (503, {"retry-after": "Wed, 21 Oct 2099 07:28:00 GMT"}, LONGEST_DELAY.total_seconds()),
+        (503, {"retry-after": "9999999999"}, LONGEST_DELAY.total_seconds()),
+        (503, {"retry-after": "soon"}, 0),
+        (500, {"retry-after": "600"}, 0),
+    ],
+    ids=["429", "503", "a date", "years", "words", "no busy status"],
+)
+async def test_who_asks_to_be_left_alone_is(
+    telling: Office, receiver: Receiver, status: int, headers: dict[str, str], seconds: float
+) -> None:
+    """For as long as it says, up to the longest delay; where it says nothing, ours counts."""
+    await subscribe(telling, receiver, topics=["pending"])
+    receiver.answers.append((status, headers, b""))
+    telling.bank.put("a1", amount="500.00")
+    await telling.parked()
+    await deliver(telling)
+    own = FIRST_DELAY.total_seconds()
+    telling.clock.move(timedelta(seconds=max(own, seconds) - 1))
+    await deliver(telling)
+    assert len(receiver.got) == (1 if seconds else 2)
+    telling.clock.move(timedelta(seconds=2))
+    await deliver(telling)
+    assert len(receiver.got) == 2
+
+
 def test_delays_grow_up_to_a_bound() -> None:
     """Four times as long each time, the upper half of it, and never longer than the longest."""
     rng = random.Random(7)  # noqa: S311 — seeded, so that it can be repeated

@@ -14,10 +14,14 @@ import pytest
 from agent_runtime.clock import Clock, ManualClock
 from agent_runtime.errors import Conflict
 from agent_runtime.queue import UNLIMITED, Job, Limits, Queue
+from agent_runtime.queue.files import FilesQueue
 from agent_runtime.queue.sqlite import SqliteQueue
 from agent_runtime.run import Run, new_id
 from agent_runtime.service import Service
 from agent_runtime.store import Session, Store
+from agent_runtime.store.files import Files
+from agent_runtime.tenancy import Tenancy
+from agent_runtime.tenant import Residency
 from agent_runtime.trigger import Trigger
 from tests.office import NOON, Office
 
@@ -89,7 +93,20 @@ async def sqlite_line(folder: Path, clock: Clock, lease: float) -> AsyncIterator
         store.close()
 
 
-IMPLEMENTATIONS = {"sqlite": sqlite_line}
+@asynccontextmanager
+async def files_line(folder: Path, clock: Clock, lease: float) -> AsyncIterator[tuple[Any, Any]]:
+    """The queue over all files, of an installation in which acme has one of its own."""
+    residency = Residency(("eu",))
+    store = Files(folder / "queue.db", clock, residency=residency)
+    try:
+        if "acme" not in store.tenants:
+            await Tenancy(store).create("acme", "eu", "ada")
+        yield FilesQueue(store, lease), store
+    finally:
+        store.close()
+
+
+IMPLEMENTATIONS = {"sqlite": sqlite_line, "files": files_line}
 
 
 @pytest.fixture(params=sorted(IMPLEMENTATIONS))

@@ -17,6 +17,8 @@ from agent_runtime.brief import Brief
 from agent_runtime.clock import ManualClock
 from agent_runtime.envelope import Envelope
 from agent_runtime.errors import AlreadyDecided, ModelUnavailable
+from agent_runtime.knowledge.folder import files
+from agent_runtime.knowledge.index import TIMER
 from agent_runtime.queue import Limits
 from agent_runtime.queue.retry import MAX_TRIES
 from agent_runtime.service import Service
@@ -64,6 +66,12 @@ async def latched(tmp_path: Path) -> AsyncIterator[tuple[Office, Latch]]:
     flow = pay_workflow(make_pay("idempotency_key"), context=Context(tools=[look]))
     async with opened(make_app(flow), tmp_path / "data") as office:
         yield office, latch
+
+
+def counted(office: Office) -> bool:
+    """Whether the figures have caught up with what has happened."""
+    measures = office.runtime.store.read("default").measures
+    return measures.cursor() == measures.head()
 
 
 def ended(office: Office, *runs: Any) -> bool:
@@ -117,6 +125,7 @@ async def test_a_paused_run_holds_no_task(asking: Office, serve: Serve) -> None:
     serve(asking, concurrency=1)
     runs = [await asking.start() for _ in range(3)]
     await until(lambda: all(asking.read(run).state == "paused" for run in runs))
+    await until(lambda: counted(asking))
     await asyncio.sleep(0.3)
     assert len(asyncio.all_tasks() - before) <= 3  # itself, its watch for the end, its wait
 
@@ -291,7 +300,7 @@ async def test_an_idle_service_does_next_to_nothing(office: Office, serve: Serve
     """At most ten statements a second, none of which writes."""
     serve(office)
     run = await office.start()
-    await until(lambda: ended(office, run))
+    await until(lambda: ended(office, run) and counted(office))
     await asyncio.sleep(0.5)
     seen: list[str] = []
     store = office.runtime.store
@@ -302,3 +311,32 @@ async def test_an_idle_service_does_next_to_nothing(office: Office, serve: Serve
         connection.set_trace_callback(None)
     assert 0 < len(seen) <= 30, seen
     assert all(text.startswith(("PRAGMA data_version", "SELECT")) for text in seen), seen
+
+
+async def test_sources_whose_time_has_come_are_looked_at_again(
+    office: Office, serve: Serve, tmp_path: Path
+) -> None:
+    """By the worker, once a day as declared; one whose file is gone meanwhile stays as it is."""
+    library, paths = office.runtime.library, [tmp_path / "a.md", tmp_path / "b.md"]
+    for path in paths:
+        path.write_text("Payouts happen on Mondays.")
+    found = [one for path in paths for one in files(path, {"refresh": "daily"})]
+    assert [entry.state async for entry in library.add_files("default", "ada", found)]
+    paths[0].write_text("Payouts happen on Fridays.")
+    paths[1].unlink()
+    office.clock.move(HOUR)
+    async with serve(office):
+        await asyncio.sleep(0.1)
+        assert "Mondays" in texts(office)[0]
+        office.clock.move(DAY)
+        await until(lambda: "Fridays" in texts(office)[0])
+    assert "Mondays" in texts(office)[1]
+    due = office.runtime.store.read("default").timers.get("upkeep", TIMER)
+    assert due is not None
+    assert due > office.clock.now()
+
+
+def texts(office: Office) -> list[str]:
+    """What each source says now."""
+    knowledge = office.runtime.store.read("default").knowledge
+    return [knowledge.passages(source.id)[0].text for source in knowledge.sources()]

@@ -205,5 +205,7 @@ def test_every_table_of_truth_has_a_tenant_column(acme: Office) -> None:
         }
     connection.close()
     ours = set(columns) - {"sqlite_sequence", "event_bodies", "seals"}
+    # The index's own tables: what they hold hangs on a passage's row, by words hashed per tenant.
+    ours = {name for name in ours if not name.startswith("passage_word")}
     assert len(ours) >= 11
     assert {name for name in ours if "tenant" not in columns[name]} == set()

@@ -11,6 +11,7 @@ import pytest
 from agent_runtime import Reasoning
 from agent_runtime.brief import Brief
 from agent_runtime.models.client import connect_model
+from agent_runtime.resumption import Resumption
 from agent_runtime.settings import Settings
 from agent_runtime.testing import ChatReply, ChatRequest, ChatServer, Script
 from tests.conftest import OpenOffice
@@ -76,7 +77,9 @@ async def test_resumed_by_a_person_it_goes_on(served: Served) -> None:
     """From its last checkpoint, with fresh attempts; who resumed it is in the history."""
     office, _ = await served(*[ChatReply("{}")] * 3, proposing)
     record = await office.flow()
-    await office.runtime.resume(record.run.id, office.person("lena"), "The model is back.")
+    await office.runtime.resume(
+        record.run.id, office.person("lena"), Resumption(reason="The model is back.")
+    )
     run = await office.drive(record.run)
     (resumed,) = office.record(run).bodies("run.resumed")
     assert (run.state, resumed["by"]) == ("completed", "lena")

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
+import threading
+import time
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -13,6 +17,7 @@ from agent_runtime.clock import SystemClock
 from agent_runtime.errors import StoreError
 from agent_runtime.store import Session, Store
 from agent_runtime.store.database import connect
+from agent_runtime.store.writer import Writer
 from tests.processes import CONTEXT, append_child, spawn, wait
 
 
@@ -37,6 +42,66 @@ async def test_many_waiting_requests_share_a_commit(store: Store) -> None:
         await asyncio.gather(*(store.write("t", note) for _ in range(burst)))
         sizes.append(log.stat().st_size - before)
     assert sizes[1] < 20 * sizes[0]
+
+
+class SlowDisk(sqlite3.Connection):
+    """A flush takes its time."""
+
+    flushed_by = 0
+
+    def execute(self, sql: str, *given: Any) -> sqlite3.Cursor:
+        if sql == "COMMIT":
+            self.flushed_by = threading.get_ident()
+            time.sleep(0.2)
+        return super().execute(sql, *given)
+
+
+async def longest_stall(work: asyncio.Future[int]) -> float:
+    """Seconds for which nothing else got its turn while this was waited for."""
+    longest, last = 0.0, time.monotonic()
+    while not work.done():
+        await asyncio.sleep(0.005)
+        longest, last = max(longest, time.monotonic() - last), time.monotonic()
+    return longest
+
+
+async def test_a_flush_keeps_nobody_else_waiting(tmp_path: Path) -> None:
+    """The statements run on the event loop, the COMMIT on the writer's own thread."""
+    path, here = tmp_path / "slow.db", threading.get_ident()
+    slow = sqlite3.connect(path, isolation_level=None, check_same_thread=False, factory=SlowDisk)
+    with closing(Writer(slow)) as writer:
+        work = writer.submit(lambda _: threading.get_ident())
+        assert await longest_stall(work) < 0.1
+        assert (work.result(), slow.flushed_by) == (here, writer._thread.ident)
+
+
+async def test_a_lock_in_the_way_keeps_nobody_else_waiting(store: Store) -> None:
+    """It is waited for on the writer's own thread, and then the request is served."""
+    with closing(connect(store.path)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        work = store.submit("t", note)
+        asyncio.get_running_loop().call_later(0.3, other.execute, "ROLLBACK")
+        assert await longest_stall(work) < 0.1
+    assert work.result() == 1
+
+
+async def test_long_work_is_done_apart(store: Store) -> None:
+    """Where it says so; in its turn all the same."""
+    here = threading.get_ident()
+    await store.write("t", note)
+    assert await store.write("t", lambda _: threading.get_ident(), apart=True) != here
+    assert await store.write("t", note) == 2
+
+
+def test_a_store_outlives_the_loop_that_used_it(store: Store) -> None:
+    """What one loop left behind as it ended is committed before what the next one asks for."""
+
+    async def leave() -> None:
+        store.submit("t", note)
+
+    for expected in (2, 4):
+        asyncio.run(leave())
+        assert asyncio.run(store.write("t", note)) == expected
 
 
 async def test_a_lock_held_by_another_program_is_an_error_with_a_remedy(tmp_path: Path) -> None:

@@ -92,25 +92,16 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
 
 @pytest.mark.parametrize("name", REFUSED)
 async def test_what_is_not_signed_is_refused(
-    taking: Office,
-    caplog: pytest.LogCaptureFixture,
-    monkeypatch: pytest.MonkeyPatch,
-    name: str,
+    taking: Office, caplog: pytest.LogCaptureFixture, name: str
 ) -> None:
-    """Nothing changes, and the log tells which trigger and why, and nothing of the message."""
+    """Nothing changes, and the log tells once which trigger and why, and nothing of the message."""
     options, why = REFUSED[name]
-    # A command that was tested in this process before keeps our lines to itself.
-    monkeypatch.setattr(logging.getLogger("agent_runtime"), "propagate", True)
     own = caplog.at_level(logging.INFO, logger="agent_runtime")
     with own, pytest.raises(SignatureRefused) as refused:
         await send(taking, event(**options))
     assert (refused.value.why, runs(taking)) == (why, [])
-    told = [vars(r)["fields"] for r in caplog.records if r.getMessage() == "event refused"]
-    # Other tests of this process may have left a handler that hears it too.
-    assert (told[0], [line for line in told if line != told[0]]) == (
-        {"trigger": "mail", "why": why},
-        [],
-    )
+    (told,) = [record for record in caplog.records if record.getMessage() == "event refused"]
+    assert vars(told)["fields"] == {"trigger": "mail", "why": why}
 
 
 @pytest.mark.parametrize("minutes", [-6, 6])

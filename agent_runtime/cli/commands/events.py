@@ -5,13 +5,12 @@ from __future__ import annotations
 import time
 
 from agent_runtime.anchor import Audit
+from agent_runtime.cli.administration import Administration
 from agent_runtime.cli.explain import event_line
-from agent_runtime.cli.opening import Place
 from agent_runtime.cli.screen import Screen
 from agent_runtime.cli.station import Station
 from agent_runtime.errors import InvalidInput
 from agent_runtime.event import Event, Head
-from agent_runtime.runtime import Runtime
 
 
 def tail(station: Station, screen: Screen, run_id: str | None, last: int, *, follow: bool) -> None:
@@ -26,23 +25,21 @@ def tail(station: Station, screen: Screen, run_id: str | None, last: int, *, fol
     station.tail(run_id, last, tell, lambda: follow and not screen.closed)
 
 
-def verify(place: Place, screen: Screen, head: str | None) -> int:
+def verify(office: Administration, screen: Screen, head: str | None, tenant: str | None) -> int:
     """Verify the chain against the head that was kept, else against the anchor's; 0 when it
     holds."""
-    kept = _head(head)
+    kept = _head(head, tenant or "default")
     began = time.monotonic()
-
-    async def work(runtime: Runtime) -> Audit:
-        with screen.progress("recomputing the chain", None):
-            if kept is None:
-                return runtime.audit()
-            return Audit(**runtime.verify(anchor=kept).model_dump(), anchor="--head")
-
-    found = place.work(work)
+    with screen.progress("recomputing the chain", None):
+        found = office.verify(tenant, kept)
     screen.document({**found.model_dump(), "seconds": round(time.monotonic() - began, 3)})
     if found.problem:
         screen.line(f"The chain is broken: {found.problem}.", style="bold red")
         return 1
+    if found.erased:
+        screen.line(f"All of {found.tenant} was erased {found.erased}.")
+        screen.line(f"The head of its history was {found.events}:{found.head}")
+        return 0
     whose = "the head that you kept" if kept else f"the head in {found.anchor}"
     against = f" and reaches {whose}" if found.anchored else ""
     screen.line(f"The chain of {found.events} events holds{against}.", style="green")
@@ -65,7 +62,7 @@ def _tell_anchor(screen: Screen, found: Audit) -> None:
         screen.line(f"note: {note}", style="yellow")
 
 
-def _head(text: str | None) -> Head | None:
+def _head(text: str | None, tenant: str) -> Head | None:
     if text is None:
         return None
     number, _, hashed = text.partition(":")
@@ -73,4 +70,4 @@ def _head(text: str | None) -> Head | None:
         raise InvalidInput(
             "--head", text, "is not NUMBER:HASH", remedy="events verify prints the present one."
         )
-    return Head(tenant="default", number=int(number), hash=hashed)
+    return Head(tenant=tenant, number=int(number), hash=hashed)

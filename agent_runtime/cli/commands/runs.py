@@ -10,9 +10,11 @@ from pydantic import BaseModel
 
 from agent_runtime.approval import Approval
 from agent_runtime.cli.explain import next_lines, run_lines, run_row
+from agent_runtime.cli.reading import as_json, checked
 from agent_runtime.cli.screen import Screen
 from agent_runtime.cli.station import Station
 from agent_runtime.errors import InvalidInput, NotPermitted
+from agent_runtime.resumption import Resumption
 from agent_runtime.run import Run, RunState
 from agent_runtime.runtime import Settlement
 
@@ -30,15 +32,26 @@ def start(
     tell(station, screen, station.start(workflow, inputs, key=key, owner=owner, at=at))
 
 
-def show_list(station: Station, screen: Screen, state: str | None) -> None:
-    """List runs."""
+def show_list(
+    station: Station,
+    screen: Screen,
+    state: str | None,
+    *,
+    newest: bool,
+    after: str | None,
+    limit: int,
+) -> None:
+    """List one page of runs."""
     if state is not None and state not in get_args(RunState):
         raise InvalidInput("--state", state, f"is none of {', '.join(get_args(RunState))}")
-    found = station.runs([cast("RunState", state)] if state else [])
+    states = [cast("RunState", state)] if state else []
+    found, more = station.runs(states, newest=newest, after=after, limit=limit)
     screen.document([run.model_dump(mode="json") for run in found])
     columns = ("run", "workflow", "state", "started (UTC)", "key", "why")
     empty = f"No run is {state}." if state else "There are no runs yet."
     screen.table(columns, [run_row(run) for run in found], empty=empty)
+    if more is not None:
+        screen.note(f"There are more: --after {more}")
 
 
 def show(station: Station, screen: Screen, run_id: str) -> None:
@@ -48,16 +61,31 @@ def show(station: Station, screen: Screen, run_id: str) -> None:
         "events": found.events,
         "approvals": found.approvals,
         "journal": found.journal,
+        "calls": found.calls,
     }
     plain = {name: [item.model_dump(mode="json") for item in v] for name, v in listed.items()}
     screen.document({"run": found.run.model_dump(mode="json"), **plain})
-    screen.lines(run_lines(found.run, found.events, found.approvals, found.journal))
+    told = run_lines(found.run, found.events, found.approvals, found.journal, found.calls)
+    screen.lines(told)
     screen.lines(next_lines(found.run, found.approvals))
 
 
-def resume(station: Station, screen: Screen, run_id: str | None, reason: str) -> None:
+def read_resumption(
+    reason: str, retry: str | None, skip: str | None, corrected: Sequence[str]
+) -> Resumption:
+    """How a run is to go on, by a command's words; raises InvalidInput."""
+    fields: dict[str, Any] = {}
+    for name, mark, text in (one.partition("=") for one in corrected):
+        if not (name and mark):
+            raise InvalidInput("--set", name, "is no FIELD=VALUE")
+        fields[name] = as_json(text)
+    told = {"reason": reason, "retry": retry, "skip": skip, "input": fields}
+    return checked(Resumption, told)
+
+
+def resume(station: Station, screen: Screen, run_id: str | None, wanted: Resumption) -> None:
     """Drive one run, or all that are ready."""
-    driven = station.resume(run_id, reason)
+    driven = station.resume(run_id, wanted)
     screen.document([run.model_dump(mode="json") for run in driven])
     screen.lines(f"run {run.id} is {run.state}" for run in driven)
     if not driven:

@@ -10,7 +10,8 @@ from agent_runtime.api.server import is_loopback, require_loopback, serve
 from agent_runtime.cli.commands.worker import limits_of, stopped_by_signals
 from agent_runtime.cli.opening import Place
 from agent_runtime.cli.screen import Screen
-from agent_runtime.operators import FILE, provide_operators
+from agent_runtime.console.mount import mount
+from agent_runtime.operators import FILE, load_operators, provide_operators
 from agent_runtime.presence import present
 from agent_runtime.runtime import Runtime
 from agent_runtime.service import Service
@@ -45,13 +46,18 @@ def run(place: Place, screen: Screen, bind: Bind, concurrency: int, *, worker: b
 
     async def work(runtime: Runtime) -> None:
         provide_operators(place.data, place.folder / FILE)
-        service = Service(
-            runtime, concurrency=concurrency, limits=limits_of(settings), grace=settings.stop_grace
-        )
         site = make_site(runtime, own, _developer(runtime) if bind.dev else None)
         if not bind.dev:
             await site.activation.adopt()
+        service = Service(
+            runtime,
+            concurrency=concurrency,
+            limits=limits_of(settings),
+            grace=settings.stop_grace,
+            follow=None if bind.dev else site.activation.follow,
+        )
         app = make_app(site, (*bind.hosts, *own.trusted_hosts), local=bind.dev)
+        mount(app, _people(place) if bind.dev else None)
         with present(place.data, runtime.worker.name) if worker else nullcontext():
             await serve(
                 app,
@@ -63,16 +69,21 @@ def run(place: Place, screen: Screen, bind: Bind, concurrency: int, *, worker: b
                 bound=lambda port: _announce(screen, bind, port),
             )
 
-    place.work(work, create=True)
+    place.work(work, create=True, lasting=True)
     screen.line("The server has ended.")
 
 
 def _announce(screen: Screen, bind: Bind, port: int) -> None:
     shown = f"[{bind.host}]" if ":" in bind.host else bind.host
     screen.document({"url": f"http://{shown}:{port}"})
-    screen.line(f"serving on http://{shown}:{port}")
+    screen.line(f"serving on http://{shown}:{port}: the API under /v1, the console at /")
     if bind.dev:
         screen.line(f"--dev: whoever sends no token is {DEVELOPER!r}, with every role")
+
+
+def _people(place: Place) -> dict[str, Operator]:
+    """Whom a --dev console lets one be; none where the project lists nobody."""
+    return load_operators(place.data) if (place.data / FILE).is_file() else {}
 
 
 def _developer(runtime: Runtime) -> Operator:

@@ -6,15 +6,11 @@ import re
 from datetime import timedelta
 
 from agent_runtime.access import ACTS
-from agent_runtime.cli.opening import Place
+from agent_runtime.cli.administration import Administration
 from agent_runtime.cli.reading import checked
 from agent_runtime.cli.screen import Screen
 from agent_runtime.errors import InvalidInput
-from agent_runtime.identity import create_token, revoke_token
-from agent_runtime.operators import FILE, load_operators, provide_operators, user
-from agent_runtime.runtime import Runtime
 from agent_runtime.token import Token, Whom
-from agent_runtime.verdict import Operator
 
 _AGE = re.compile(r"^([1-9][0-9]{0,3})([hdw])$")
 _HOURS = {"h": 1, "d": 24, "w": 168}
@@ -22,11 +18,11 @@ MOST = timedelta(days=366)
 
 
 def create(
-    place: Place,
+    office: Administration,
     screen: Screen,
     name: str,
     roles: list[str],
-    tenant: str,
+    tenant: str | None,
     expires: str,
     scopes: list[str],
 ) -> None:
@@ -38,17 +34,11 @@ def create(
     unknown = sorted(set(scopes) - set(ACTS))
     if unknown:
         raise InvalidInput("--scope", unknown[0], f"is none of {', '.join(ACTS)}")
-    provide_operators(place.data, place.folder / FILE)
-    held = tuple(roles) or _listed(place, name, tenant)
-    whom = checked(Whom, {"operator": name, "roles": held, "tenant": tenant})
-    operator = Operator(name=whom.operator, roles=whom.roles, tenant=whom.tenant)
-
-    async def work(runtime: Runtime) -> tuple[Token, str]:
-        limited = tuple(scopes) or None
-        by = f"cli:{user()}"
-        return await create_token(runtime.store, operator, by=by, lifetime=lifetime, scopes=limited)
-
-    token, secret = place.work(work, create=True)
+    held = tuple(roles) or _listed(office, name, tenant)
+    given = {"operator": name, "roles": held, "tenant": tenant or "default"}
+    whom = checked(Whom, given)
+    limited = scopes or None
+    token, secret = office.make_token(whom.operator, whom.roles, tenant, lifetime, limited)
     screen.document({"token": token.model_dump(mode="json"), "secret": secret})
     shown = ", ".join(token.roles) or "no role"
     screen.line(f"{token.id} speaks for {token.operator} ({shown}) of tenant {token.tenant}")
@@ -56,39 +46,31 @@ def create(
     screen.line(secret)
 
 
-def show_list(place: Place, screen: Screen, tenant: str) -> None:
+def show_list(office: Administration, screen: Screen, tenant: str | None) -> None:
     """List tokens."""
-
-    async def work(runtime: Runtime) -> list[Token]:
-        return runtime.store.read(tenant).tokens.find()
-
-    found = place.work(work)
+    found = office.tokens(tenant)
     screen.document([token.model_dump(mode="json") for token in found])
     columns = ("token", "operator", "roles", "until (UTC)", "last used (UTC)", "revoked")
     screen.table(columns, [_row(token) for token in found], empty="There are no tokens yet.")
 
 
-def revoke(place: Place, screen: Screen, token_id: str, tenant: str) -> None:
+def revoke(office: Administration, screen: Screen, token_id: str, tenant: str | None) -> None:
     """End a token at once."""
-
-    async def work(runtime: Runtime) -> Token:
-        return await revoke_token(runtime.store, tenant, token_id, by=f"cli:{user()}")
-
-    token = place.work(work)
+    token = office.revoke_token(token_id, tenant)
     screen.document(token.model_dump(mode="json"))
     screen.line(f"{token.id} is revoked")
 
 
-def _listed(place: Place, name: str, tenant: str) -> tuple[str, ...]:
-    known = load_operators(place.data).get(name)
-    if known is None or known.tenant != tenant:
+def _listed(office: Administration, name: str, tenant: str | None) -> tuple[str, ...]:
+    roles = office.roles_of(name, tenant)
+    if not roles:
         raise InvalidInput(
             "--operator",
             name,
-            f"is not among the operators of tenant {tenant}, so that roles are missing",
+            f"is none of tenant {tenant or 'default'}'s operators, so that roles are missing",
             remedy="Name them with --role.",
         )
-    return known.roles
+    return roles
 
 
 def _lifetime(text: str) -> timedelta:

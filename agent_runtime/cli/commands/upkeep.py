@@ -13,6 +13,7 @@ from agent_runtime.backup import (
     NOT_PART,
     RestoredRun,
     make_backup,
+    others,
     restore_backup,
 )
 from agent_runtime.cipher import Cipher, make_cipher
@@ -33,21 +34,29 @@ from agent_runtime.telemetry import configure_logging
 STYLES = {"error": "bold red", "warning": "yellow"}
 
 
-def back_up(place: Place, screen: Screen, file: Path, *, force: bool) -> None:
-    """Copy the data file, and say what the copy holds."""
-    anchor = _anchor(place)
+def back_up(place: Place, screen: Screen, file: Path, tenant: str | None, *, force: bool) -> None:
+    """Copy the data file, or a tenant's own, and say what the copy holds."""
+    anchor, cipher = _anchor(place), _cipher()
     with _copying(screen, "copying", place.data / DATABASE) as progress:
         made = make_backup(
-            place.data, file, anchor.file, force=force, progress=progress, cipher=_cipher()
+            place.data,
+            file,
+            anchor.file,
+            force=force,
+            progress=progress,
+            cipher=cipher,
+            tenant=tenant,
         )
     screen.document(made.model_dump())
     events = sum(chain.events for chain in made.chains)
     screen.line(f"{made.file}: {made.bytes} bytes, {events} events, opened and verified.")
     screen.line(made.sha256)
     screen.line(NOT_PART)
+    for name in others(place.data, cipher) if tenant is None else []:
+        screen.line(f"Nor is {name}'s own file: agent-runtime backup --tenant {name} FILE")
 
 
-def restore(place: Place, screen: Screen, file: Path, *, force: bool) -> None:
+def restore(place: Place, screen: Screen, file: Path, tenant: str | None, *, force: bool) -> None:
     """Put a backup in place of the data file, and say what nobody can know."""
     app, anchor = place.app(), _anchor(place)
     with _copying(screen, "restoring", file) as progress:
@@ -61,6 +70,7 @@ def restore(place: Place, screen: Screen, file: Path, *, force: bool) -> None:
             force=force,
             progress=progress,
             cipher=_cipher(),
+            tenant=tenant,
         )
     screen.document(done.model_dump())
     events = sum(chain.events for chain in done.chains)

@@ -36,10 +36,18 @@ def serve(place: Place, screen: Screen, concurrency: int, name: str, *, once: bo
             screen.line(event_line(event, with_run=True))
 
     async def work(runtime: Runtime) -> None:
-        Activation(runtime).restore()
+        activation = Activation(runtime)
+        activation.restore()
         process, grace = runtime.worker.name, settings.stop_grace
         owner = owner_of(name, process)
-        service = Service(runtime, concurrency=concurrency, limits=limits, grace=grace, owner=owner)
+        service = Service(
+            runtime,
+            concurrency=concurrency,
+            limits=limits,
+            grace=grace,
+            owner=owner,
+            follow=activation.follow,
+        )
         runtime.store.listeners.append(tell)
         with present(place.data, name or process):
             stop = stopped_by_signals(screen)
@@ -47,7 +55,7 @@ def serve(place: Place, screen: Screen, concurrency: int, name: str, *, once: bo
                 screen.line("waiting for runs")
             await service.run(stop, once=once)
 
-    place.work(work, create=True)
+    place.work(work, create=True, lasting=not once)
     screen.line("The worker has ended.")
 
 

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Literal, get_args
 
-from agent_runtime.activation import check_app
-from agent_runtime.cli.opening import Place
+from agent_runtime.cli.administration import Administration
 from agent_runtime.cli.screen import Screen
 from agent_runtime.cli.station import Station
+from agent_runtime.drawing import Form
+
+FORMS: tuple[Form, ...] = get_args(Form)
 
 
 def show_list(station: Station, screen: Screen) -> None:
@@ -30,18 +33,20 @@ def show(station: Station, screen: Screen, name: str) -> None:
         screen.lines(["", f"rules of {policy}.cedar and the runtime's own", *_indent(ids)])
 
 
-def draw(station: Station, screen: Screen, name: str, *, mermaid: bool) -> None:
+def draw(
+    station: Station, screen: Screen, name: str, *, form: Literal["text", "mermaid", "svg"]
+) -> None:
     """Draw one workflow."""
     if screen.as_json:
-        forms = {"text": station.drawing(name, "text"), "mermaid": station.drawing(name, "mermaid")}
+        forms = {form: station.drawing(name, form) for form in FORMS}
         screen.document({"name": name, **forms})
         return
-    screen.lines(station.drawing(name, "mermaid" if mermaid else "text").split("\n"))
+    screen.lines(station.drawing(name, form).rstrip("\n").split("\n"))
 
 
-def check(place: Place, screen: Screen) -> int:
+def check(office: Administration, screen: Screen) -> int:
     """Check the policies; 0 when nothing is wrong."""
-    report = check_app(place.app(lenient=True))
+    report = office.check_policies()
     screen.document(report.model_dump(mode="json"))
     for note in report.notes:
         screen.line(f"note: {note}", style="dim")

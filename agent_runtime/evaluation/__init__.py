@@ -1,0 +1,1 @@
+"""Evaluation: how well runs do, measured from what people decided and what came of it."""

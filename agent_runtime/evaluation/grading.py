@@ -1,0 +1,83 @@
+"""Grading: declared graders judge runs that have ended. A grader that fails is recorded as such;
+nothing else comes of it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+
+from agent_runtime.clock import to_text
+from agent_runtime.errors import Conflict
+from agent_runtime.evaluation.judge import Afterwards, Said, judge
+from agent_runtime.evaluation.seen import see
+from agent_runtime.quality import Grader, Seen
+from agent_runtime.run import ENDS
+from agent_runtime.store import Session
+from agent_runtime.store.grades import Grade
+from agent_runtime.worker import Installation
+
+
+class Marker:
+    """Has a workflow's graders judge its runs."""
+
+    def __init__(self, installation: Installation) -> None:
+        self._in = installation
+
+    async def grade(self, tenant: str, run_id: str, by: str) -> list[Grade]:
+        """All that the run's workflow declares, each grader for itself; raises NotFound, Conflict
+        for a run that has not ended."""
+        session = self._in.store.read(tenant)
+        run = session.runs.get(run_id)
+        if run.state not in ENDS:
+            raise Conflict(f"Run {run_id} has not ended.", remedy="Grade it when it has.")
+        claim = Afterwards(run, self._in.clock, self._in.telemetry, self._in.store)
+        quality, seen = self._in.app.workflow(run.workflow).quality, see(session, run_id)
+        said: dict[str, Said] = {}
+        for grader in quality.graders:
+            if not grader.ensemble:
+                said[grader.name] = await self._one(claim, grader, seen)
+        for grader in quality.graders:
+            if grader.ensemble:
+                said[grader.name] = together([said[name] for name in grader.ensemble])
+
+        def keep(session: Session) -> list[Grade]:
+            return [_keep(session, run_id, name, one, by) for name, one in said.items()]
+
+        return await claim.write(keep)
+
+    async def _one(self, claim: Afterwards, grader: Grader, seen: Seen) -> Said:
+        if grader.rule is not None:
+            return by_rule(grader, seen)
+        return await judge(self._in, claim, grader.judge or "", seen)
+
+
+def by_rule(grader: Grader, seen: Seen) -> Said:
+    """What an author's rule says; whatever it raises is told by its type, as its text may hold
+    content."""
+    if grader.rule is None:
+        return Said(None, error="it has no rule")
+    try:
+        score = float(grader.rule(seen))
+    except Exception as error:  # noqa: BLE001 — an author's code: any fault of it is its grade
+        return Said(None, error=type(error).__name__)
+    if not math.isfinite(score) or not 0 <= score <= 1:
+        return Said(None, error="its score is not from 0 to 1")
+    return Said(score)
+
+
+def together(parts: Sequence[Said]) -> Said:
+    """The mean of those that could tell; an error where fewer than half of them could."""
+    scores = [part.score for part in parts if part.score is not None]
+    if 2 * len(scores) < len(parts) or not scores:
+        return Said(None, error=f"{len(parts) - len(scores)} of {len(parts)} could not tell")
+    return Said(sum(scores) / len(scores))
+
+
+def _keep(session: Session, run_id: str, name: str, said: Said, by: str) -> Grade:
+    known: Mapping[str, Grade] = {one.grader: one for one in session.grades.find(run_id)}
+    before = known.get(name)
+    body: dict[str, object] = {"grader": name, "score": said.score, "error": said.error, "by": by}
+    if before is not None:
+        body["was"] = {"score": before.score, "at": to_text(before.at)}
+    session.events.append("run.graded", run_id, **body)
+    return session.grades.put(run_id, name, said.score, said.error, said.reason)

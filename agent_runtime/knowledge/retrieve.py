@@ -1,0 +1,273 @@
+"""Retrieval: the passages that answer a question, by words and, where set up, by meaning."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+from functools import partial
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Protocol
+
+from agent_runtime.errors import ModelUnavailable, SettingsError
+from agent_runtime.source import KnownPassage, Source
+from agent_runtime.store import Session, Store
+from agent_runtime.store.knowledge import Hit, Knowledge, Within
+
+if TYPE_CHECKING:
+    import numpy as np
+
+DEEP = 50
+"""How many of each ranking are fused."""
+FLAT = 60
+"""Reciprocal rank fusion's constant: how little the first place counts more than the next."""
+SENT = 64
+"""Texts that are embedded and stored at a time."""
+NEXT = 10
+"""Outranked passages that are told: what came next, not all that there is."""
+MATRICES = 4
+"""Tenants whose embeddings are held in memory."""
+
+
+class Embedder(Protocol):
+    """Turns texts into vectors; raises ModelUnavailable."""
+
+    @property
+    def model(self) -> str:
+        """Its name: vectors of two models cannot be compared."""
+        ...
+
+    async def embed(self, texts: Sequence[str]) -> list[list[float]]:
+        """A vector for each text, in order."""
+        ...
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What is looked for, and whose and which passages count."""
+
+    query: str
+    within: Within
+    limit: int
+
+
+@dataclass(frozen=True)
+class Found:
+    """A passage with its ranks, from 1: `words_rank` by BM25, `vector_rank` by meaning; None: not
+    among the first that way. `score` is the one it was placed by."""
+
+    passage: KnownPassage
+    source: Source
+    rank: int
+    score: float
+    words_rank: int | None = None
+    vector_rank: int | None = None
+
+    @property
+    def name(self) -> str:
+        """How evidence cites it."""
+        return cited(self.source.name, self.passage.id)
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What was found, best first: the `limit` that were asked for, and what came next.
+    `warnings`: why it may be less than it could be."""
+
+    found: tuple[Found, ...]
+    outranked: tuple[Found, ...] = ()
+    warnings: tuple[str, ...] = ()
+
+
+class Retriever:
+    """Searches one store; holds the vectors of few tenants in memory."""
+
+    def __init__(self, store: Store, embedder: Embedder | None = None) -> None:
+        """Raises SettingsError where vectors are wanted and numpy is not installed."""
+        if embedder is not None and find_spec("numpy") is None:
+            raise SettingsError(
+                "An embedding model is named, and numpy is not installed.",
+                remedy="Install agent-runtime[vectors], or unset AGENT_RUNTIME_EMBEDDING_MODEL.",
+            )
+        self._store = store
+        self._embedder = embedder
+        self._matrices: OrderedDict[tuple[str, str], _Matrix] = OrderedDict()
+
+    async def search(self, tenant: str, asked: Asked) -> Answer:
+        """The best passages for a question. An endpoint that is down costs their meaning only."""
+        knowledge = self._store.read(tenant).knowledge
+        if not knowledge.state()[1]:
+            return Answer(())
+        vector, warnings = await self._vector(asked.query)
+        by_words = knowledge.by_words(asked.query, asked.within, DEEP)
+        by_vector: list[Hit] = []
+        if vector is not None and self._embedder is not None:
+            matrix = self._matrix(tenant, knowledge, self._embedder.model)
+            by_vector = matrix.nearest(knowledge, vector, asked.within, DEEP)
+            if matrix.missing:
+                warnings += (f"{matrix.missing} passages have no vector yet.",)
+        placed = _fuse(by_words, by_vector) if by_vector else by_words
+        found = _described(knowledge, placed[: asked.limit + NEXT], by_words, by_vector)
+        return Answer(tuple(found[: asked.limit]), tuple(found[asked.limit :]), warnings)
+
+    async def embed_missing(self, tenant: str) -> int:
+        """Embed what has no vector yet, each text once; how many. Raises ModelUnavailable, with
+        what was embedded until then kept."""
+        embedder, count = self._embedder, 0
+        while embedder is not None:
+            texts = self._store.read(tenant).knowledge.missing_vectors(embedder.model, SENT)
+            if not texts:
+                break
+            vectors = await embedder.embed([text for _, text in texts])
+            named = [(name, _packed(v)) for (name, _), v in zip(texts, vectors, strict=True)]
+            await self._store.write(tenant, partial(_keep, model=embedder.model, vectors=named))
+            count += len(texts)
+        return count
+
+    async def _vector(self, query: str) -> tuple[list[float] | None, tuple[str, ...]]:
+        if self._embedder is None or not query.strip():
+            return None, ()
+        try:
+            return (await self._embedder.embed([query]))[0], ()
+        except ModelUnavailable:
+            return None, ("The embeddings endpoint did not answer: searched by words alone.",)
+
+    def _matrix(self, tenant: str, knowledge: Knowledge, model: str) -> _Matrix:
+        known = self._matrices.pop((tenant, model), None)
+        generation, _ = knowledge.state()
+        if known is None or known.generation != generation:
+            known = _Matrix.read(knowledge, model, generation, known)
+        self._matrices[tenant, model] = known
+        if len(self._matrices) > MATRICES:
+            self._matrices.popitem(last=False)
+        return known
+
+
+@dataclass
+class _Matrix:
+    """A tenant's vectors, unit length, one line for each row of `rows` (ascending)."""
+
+    generation: int
+    rows: np.ndarray
+    hashes: list[str]
+    lines: np.ndarray
+    missing: int
+    allowed: OrderedDict[Within, np.ndarray]
+
+    @classmethod
+    def read(
+        cls, knowledge: Knowledge, model: str, generation: int, before: _Matrix | None
+    ) -> _Matrix:
+        """The vectors as they are now; what is known from before is not read again."""
+        import numpy as np
+
+        hashes = list(knowledge.hashes())
+        lines = {} if before is None else dict(zip(before.hashes, before.lines, strict=True))
+        new = {name for _, name in hashes} - lines.keys()
+        for name, vector in knowledge.vectors(model, new):
+            lines[name] = _unit(np.frombuffer(vector, dtype="<f4")[None, :])[0]
+        held = [(row, name) for row, name in hashes if name in lines]
+        return cls(
+            generation=generation,
+            rows=np.array([row for row, _ in held], dtype=np.int64),
+            hashes=[name for _, name in held],
+            lines=np.array([lines[name] for _, name in held], dtype=np.float32).reshape(
+                len(held), -1 if held else 1
+            ),
+            missing=len(hashes) - len(held),
+            allowed=OrderedDict(),
+        )
+
+    def nearest(
+        self, knowledge: Knowledge, vector: Sequence[float], within: Within, limit: int
+    ) -> list[Hit]:
+        """The rows nearest to a vector among those that count, the lower row first in a tie."""
+        import numpy as np
+
+        asked = np.asarray(vector, dtype=np.float32)
+        if not len(self.rows) or asked.shape[0] != self.lines.shape[1]:
+            return []
+        scores = self.lines @ _unit(asked[None, :])[0]
+        chosen = self._allowed(knowledge, within)
+        scores = np.where(chosen, scores, -2.0)
+        count = min(limit, int(chosen.sum()))
+        best = np.argpartition(-scores, count - 1)[:count] if 0 < count < len(scores) else None
+        kept = np.flatnonzero(chosen) if best is None else best
+        order = kept[np.lexsort((self.rows[kept], -scores[kept]))][:count]
+        return [Hit(int(self.rows[at]), float(scores[at]), self.hashes[at]) for at in order]
+
+    def _allowed(self, knowledge: Knowledge, within: Within) -> np.ndarray:
+        """Which lines count, as the query of the words has it; asked once for a generation."""
+        import numpy as np
+
+        known = self.allowed.pop(within, None)
+        if known is None:
+            known = np.isin(self.rows, np.array(knowledge.rows(within), dtype=np.int64))
+        self.allowed[within] = known
+        if len(self.allowed) > MATRICES:
+            self.allowed.popitem(last=False)
+        return known
+
+
+def _keep(session: Session, model: str, vectors: Sequence[tuple[str, bytes]]) -> None:
+    for name, vector in vectors:
+        session.knowledge.put_vector(model, name, vector)
+
+
+def within(day: date, labels: Sequence[str]) -> Within:
+    """Passages in force on that day with one of these labels."""
+    return Within(day, frozenset(labels))
+
+
+def cited(source: str, passage: str) -> str:
+    """The id under which evidence cites a passage."""
+    return f"{source}#{passage}"
+
+
+def _fuse(*rankings: Sequence[Hit]) -> list[Hit]:
+    """Hits by the sum of their reciprocal ranks; ties stand by the hash of the text."""
+    fused: dict[int, Hit] = {}
+    for ranking in rankings:
+        for rank, hit in enumerate(ranking, start=1):
+            known = fused[hit.row].score if hit.row in fused else 0.0
+            fused[hit.row] = Hit(hit.row, known + 1 / (FLAT + rank), hit.hash)
+    return sorted(fused.values(), key=lambda hit: (-round(hit.score, 9), hit.hash, hit.row))
+
+
+def _described(
+    knowledge: Knowledge,
+    placed: Sequence[Hit],
+    by_words: Sequence[Hit],
+    by_vector: Sequence[Hit],
+) -> list[Found]:
+    """The hits with their passages and sources, in their order."""
+    words = {hit.row: rank for rank, hit in enumerate(by_words, start=1)}
+    vectors = {hit.row: rank for rank, hit in enumerate(by_vector, start=1)}
+    known = [(hit, knowledge.at(hit.row)) for hit in placed]
+    names = {passage.source for _, passage in known}
+    sources = {name: knowledge.source(name) for name in names}
+    return [
+        Found(
+            passage=passage,
+            source=sources[passage.source],
+            rank=rank,
+            score=round(hit.score, 6),
+            words_rank=words.get(hit.row),
+            vector_rank=vectors.get(hit.row),
+        )
+        for rank, (hit, passage) in enumerate(known, start=1)
+    ]
+
+
+def _unit(lines: np.ndarray) -> np.ndarray:
+    import numpy as np
+
+    lengths = np.linalg.norm(lines, axis=1, keepdims=True)
+    return (lines / np.where(lengths == 0, 1, lengths)).astype(np.float32)
+
+
+def _packed(vector: Sequence[float]) -> bytes:
+    import struct
+
+    return struct.pack(f"<{len(vector)}f", *vector)

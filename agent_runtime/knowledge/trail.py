@@ -1,0 +1,94 @@
+"""The trail of one passage: from the quotes of envelopes back to its document."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict
+
+from agent_runtime.errors import NotFound
+from agent_runtime.evidence import Evidence, LeftOut, Shown, unverified
+from agent_runtime.source import Source
+from agent_runtime.store import Session
+
+Standing = Literal["no document", "unchanged", "changed", "removed"]
+"""How the knowledge base stands to what was shown. no document: it came from elsewhere; changed:
+the document no longer says this; removed: it is gone."""
+
+
+class Quote(BaseModel):
+    """Words that an envelope took from the passage."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    step: str
+    node: str
+    visit: int
+    quote: str
+    verified: bool
+
+
+class Trail(BaseModel):
+    """All that is known of one passage that a run was shown. `left_out`: what its bundle
+    left out, with the reason."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    content: str
+    passage: Shown
+    quotes: list[Quote]
+    standing: Standing
+    document: Source | None
+    left_out: list[LeftOut]
+    warnings: list[str]
+
+
+def trace(session: Session, run_id: str, content: str) -> Trail:
+    """Follow one passage of a run; raises NotFound where it was never shown it, or it is gone."""
+    events = [event for event in session.events.find(run_id) if event.body is not None]
+    bundles = [e.body or {} for e in events if e.type == "bundle.assembled"]
+    shown_in = [body for body in bundles if content in body["shown"]]
+    kept = session.recordings.kept(content) if shown_in else None
+    if kept is None:
+        raise NotFound("passage of this run", content, remedy="It may have been pruned.")
+    passage = Shown.model_validate(kept)
+    document, standing = _document(session, passage)
+    return Trail(
+        content=content,
+        passage=passage,
+        quotes=[
+            quote
+            for event in events
+            if event.type == "envelope.emitted"
+            for quote in _quotes(event.body or {}, passage)
+        ],
+        standing=standing,
+        document=document,
+        left_out=[LeftOut.model_validate(left) for left in shown_in[0]["left_out"]],
+        warnings=shown_in[0].get("warnings", []),
+    )
+
+
+def _quotes(envelope: dict[str, Any], passage: Shown) -> list[Quote]:
+    cited = [Evidence.model_validate(one) for one in envelope.get("evidence", [])]
+    return [
+        Quote(
+            step=envelope["step"],
+            node=envelope.get("node") or "",
+            visit=envelope.get("visit") or 1,
+            quote=one.quote,
+            verified=not unverified((one,), [passage]),
+        )
+        for one in cited
+        if one.source == passage.source and one.quote
+    ]
+
+
+def _document(session: Session, passage: Shown) -> tuple[Source | None, Standing]:
+    if not passage.document:
+        return None, "no document"
+    source = session.knowledge.find_source(passage.document)
+    if source is None:
+        return None, "removed"
+    present = session.knowledge.passage(source.id, passage.passage)
+    return source, "unchanged" if present is not None else "changed"

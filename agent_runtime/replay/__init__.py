@@ -1,0 +1,1 @@
+"""Replay: stored runs again from their recordings, with no effect outside, and compared."""

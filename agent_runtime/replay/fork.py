@@ -1,0 +1,277 @@
+"""Forking: a new run from a step of another one, with something changed.
+
+A fork inherits what its origin had found out, and no approval: whatever it does goes through the
+gate afresh, as a run of its own.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from agent_runtime.envelope import validate_envelope
+from agent_runtime.errors import InvalidInput, NotFound, RecordingGone
+from agent_runtime.evidence import Document, Shown
+from agent_runtime.replay.stage import staged
+from agent_runtime.replay.tape import load_tape
+from agent_runtime.report import Report, build_report
+from agent_runtime.run import Entry, Origin, Run, new_id
+from agent_runtime.runtime import Runtime
+from agent_runtime.settings import load_model_settings
+from agent_runtime.standing import begin
+from agent_runtime.state import State
+from agent_runtime.store import Content, Session
+from agent_runtime.trigger import Trigger
+from agent_runtime.verdict import Operator
+from agent_runtime.workflow import Workflow, validate_input
+
+EDITABLE = "input.FIELD, evidence.SOURCE or envelope.FIELD"
+FORKED = "operator"
+
+
+@dataclass(frozen=True)
+class Edits:
+    """What a fork changes: fields of the input, texts of evidence by source, fields of the
+    reasoning envelope."""
+
+    input: Mapping[str, Any] = field(default_factory=dict)
+    evidence: Mapping[str, str] = field(default_factory=dict)
+    envelope: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def node(self) -> Entry:
+        """Where the fork begins: behind what is changed, so that nothing undoes it."""
+        if self.envelope:
+            return "gate"
+        return "reasoning" if self.evidence else "context"
+
+    @property
+    def named(self) -> tuple[str, ...]:
+        """What is changed, for the record."""
+        groups = {"input": self.input, "evidence": self.evidence, "envelope": self.envelope}
+        return tuple(f"{group}.{name}" for group, held in groups.items() for name in held)
+
+
+@dataclass(frozen=True)
+class Start:
+    """Where a fork begins: the input, the texts handed in, the graph's state and new passages."""
+
+    input: dict[str, Any]
+    documents: tuple[Document, ...]
+    state: dict[str, Any]
+    contents: tuple[Content, ...]
+    origin: Origin
+
+
+def read_edits(settings: Mapping[str, str]) -> Edits:
+    """Edits from words: `input.amount` and the like to JSON, or to text where it is none.
+
+    Raises InvalidInput that names the setting.
+    """
+    groups: dict[str, dict[str, Any]] = {"input": {}, "evidence": {}, "envelope": {}}
+    for name, text in settings.items():
+        group, _, place = name.partition(".")
+        if group not in groups or not place:
+            raise InvalidInput("--set", name, f"is none of {EDITABLE}")
+        groups[group][place] = text if group == "evidence" else _value(text)
+    return Edits(**groups)
+
+
+async def fork(
+    runtime: Runtime,
+    run_id: str,
+    step: str,
+    edits: Edits,
+    operator: Operator,
+    *,
+    visit: int | None = None,
+    reason: str = "",
+) -> Run:
+    """Queue a new run that begins at a visit of a step (default: the first).
+
+    Raises NotFound for a run, step or visit that is not there, InvalidInput for an edit that does
+    not validate, RecordingGone where the state of then was pruned.
+    """
+    start = await plan_fork(runtime, run_id, step, edits, operator, visit=visit)
+    store, app = runtime.store, runtime.app
+
+    def insert(session: Session) -> Run:
+        origin = session.runs.get(run_id)
+        version = app.version(origin.workflow)
+        for content in (*start.contents, Content.of(start.state)):
+            session.recordings.put(content)
+        made = Run(
+            id=new_id("run"),
+            tenant=session.tenant,
+            workflow=origin.workflow,
+            version=version.id,
+            state="queued",
+            input=start.input,
+            trigger=Trigger(kind="request", owner=operator.name),
+            epoch=0,
+            trace=runtime.worker.new_trace(),
+            ready_at=session.now,
+            origin=start.origin,
+            created_at=session.now,
+            updated_at=session.now,
+        )
+        session.versions.keep(version)
+        session.runs.insert(made, start.documents)
+        told = start.origin.model_dump(mode="json")
+        body = {"workflow": made.workflow, "version": made.version, "input": made.input}
+        body["trigger"] = made.trigger.model_dump(mode="json")
+        session.events.append("run.queued", made.id, **body, origin=told)
+        named = {"to": made.id, "step": step, "visit": start.origin.visit}
+        session.events.append("run.forked", run_id, **named, by=operator.name, reason=reason)
+        return made
+
+    return await store.write(operator.tenant, insert)
+
+
+async def plan_fork(
+    runtime: Runtime,
+    run_id: str,
+    step: str,
+    edits: Edits,
+    operator: Operator,
+    *,
+    visit: int | None = None,
+    rehearsal: bool = False,
+) -> Start:
+    """What a fork would begin with; raises as `fork`."""
+    session = runtime.store.read(operator.tenant)
+    origin = session.runs.get(run_id)
+    workflow = runtime.app.workflow(origin.workflow)
+    _require_step(workflow, step)
+    values = await _state_at(runtime, origin, edits.node, step, visit)
+    inputs = validate_input(workflow, {**origin.input, **edits.input})
+    documents = tuple(session.runs.documents(run_id))
+    state, contents = _edited(session, workflow, values, step, edits, operator)
+    named = Origin(
+        run=run_id,
+        step=step,
+        visit=state["visits"].get(step, 0) + (edits.node != "gate"),
+        by=operator.name,
+        node=edits.node,
+        edits=edits.named,
+        rehearsal=rehearsal,
+        state=Content.of(state).hash,
+    )
+    return Start(inputs, documents, state, contents, named)
+
+
+async def _state_at(
+    runtime: Runtime, run: Run, node: Entry, step: str, visit: int | None
+) -> Mapping[str, Any]:
+    """The graph's state as the run came to a node of a step, at that visit or for the first
+    time."""
+    workflow = runtime.app.workflow(run.workflow)
+    first = (step, node) == (workflow.steps[0].name, "context") and visit in (None, 1)
+    if first and run.origin is None:
+        return dict(begin(workflow))
+    found: Mapping[str, Any] | None = None
+    known = False
+    async for snapshot in runtime.worker.history(run):
+        known = True
+        reached = snapshot.values.get("visits", {}).get(step, 0) + (node != "gate")
+        if snapshot.next == (f"{step}.{node}",) and visit in (None, reached):
+            found = snapshot.values  # the newest comes first: the last one found is the earliest
+    if found is None and not known:
+        raise RecordingGone(run.id, "its checkpoints were pruned")
+    if found is None:
+        raise NotFound(
+            "visit", f"{run.id}/{step}", remedy="See where the run was: agent-runtime runs explain"
+        )
+    return found
+
+
+async def rehearse_fork(
+    runtime: Runtime,
+    run_id: str,
+    step: str,
+    edits: Edits,
+    operator: Operator,
+    *,
+    visit: int | None = None,
+) -> Report:
+    """Play a fork on the recordings of its origin, on a scratch store; raises as `fork`.
+
+    It stops at its first question, or where the recording ends: nobody is asked, nothing is done.
+    """
+    start = await plan_fork(runtime, run_id, step, edits, operator, visit=visit, rehearsal=True)
+    session = runtime.store.read(operator.tenant)
+    tape = load_tape(session, run_id)
+    names = dict.fromkeys([*start.state["shown"], *start.state["bundle"]])
+    known = [session.recordings.kept(name) for name in names]
+    fresh = [json.loads(content.text) for content in start.contents]
+    seeds = (start.state, *(one for one in [*known, *fresh] if one is not None))
+    begun = {"input": start.input, "origin": start.origin}
+    forked = replace(tape, run=tape.run.model_copy(update=begun), seeds=seeds)
+    async with staged(runtime.app, load_model_settings()) as stage:
+        run = await stage.try_out(forked)
+        return build_report(stage.store.read(operator.tenant), run)
+
+
+def _require_step(workflow: Workflow, step: str) -> None:
+    names = [one.name for one in workflow.steps]
+    if step not in names:
+        raise NotFound("step", step, remedy=f"{workflow.name} has: {', '.join(names)}.")
+
+
+def _edited(
+    session: Session,
+    workflow: Workflow,
+    values: Mapping[str, Any],
+    step: str,
+    edits: Edits,
+    operator: Operator,
+) -> tuple[dict[str, Any], tuple[Content, ...]]:
+    """The state that a fork begins with, and the passages that are new in it."""
+    kept = {name: value for name, value in values.items() if name in State.__annotations__}
+    contracts = begin(workflow)["contracts"]
+    state: dict[str, Any] = {**kept, "step": step, "contracts": contracts, "counts": {}}
+    contents: list[Content] = []
+    for source, text in edits.evidence.items():
+        state, content = _shown(session, state, source, text)
+        contents.append(content)
+    if edits.envelope:
+        state["envelope"] = _envelope(state, edits.envelope, operator)
+    return state, tuple(contents)
+
+
+def _shown(
+    session: Session, state: dict[str, Any], source: str, text: str
+) -> tuple[dict[str, Any], Content]:
+    """The state with a person's text in place of what a source said, or beside what others did."""
+    said = Shown(source=source, text=text, origin="operator", retrieved_at=session.now)
+    content = Content.of(said.model_dump(mode="json"))
+    kept = {}
+    for channel in ("shown", "bundle"):
+        names: list[str] = state[channel]
+        others = [n for n in names if session.recordings.content(n)["source"] != source]
+        kept[channel] = [*others, content.hash]
+    return {**state, **kept}, content
+
+
+def _envelope(
+    state: Mapping[str, Any], fields: Mapping[str, Any], operator: Operator
+) -> dict[str, Any]:
+    """The reasoning envelope with other fields; raises InvalidInput that names the one at fault."""
+    document = json.loads(json.dumps(state["envelope"]))
+    for name, value in fields.items():
+        place = document
+        *path, last = name.split(".")
+        for part in path:
+            place = place.setdefault(part, {})
+        place[last] = value
+    document["producer"] = f"{FORKED}:{operator.name}"
+    return validate_envelope(document).model_dump(mode="json", exclude_none=True)
+
+
+def _value(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text

@@ -1,0 +1,107 @@
+"""Stubs: an app whose tools ask a player in place of the world; contracts stay as they are."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from langchain_core.callbacks import CallbackManagerForLLMRun
+from langchain_core.language_models import BaseChatModel
+from langchain_core.messages import AIMessage, BaseMessage
+from langchain_core.outputs import ChatGeneration, ChatResult
+from langchain_core.runnables import Runnable
+from pydantic import BaseModel
+
+from agent_runtime.replay.player import Player
+from agent_runtime.step import Step
+from agent_runtime.tool import Probe, Tool, ToolCall
+from agent_runtime.workflow import Workflow
+
+Playing = Callable[[], Player]
+"""The player of the run that is replayed at the moment."""
+
+
+def stubbed(workflow: Workflow, playing: Playing) -> Workflow:
+    """The same workflow with no way to the world."""
+    made: dict[int, Tool] = {}
+
+    def stub(tool: Tool) -> Tool:
+        return made.setdefault(id(tool), _stub(tool, playing))
+
+    return replace(workflow, steps=[_step(step, stub) for step in workflow.steps])
+
+
+class RecordedChat(BaseChatModel):
+    """Answers from the tape, whoever answered then."""
+
+    playing: Any
+
+    @property
+    def _llm_type(self) -> str:
+        return "recorded"
+
+    def _generate(
+        self,
+        messages: list[BaseMessage],
+        stop: list[str] | None = None,  # noqa: ARG002 — the base class passes them all
+        run_manager: CallbackManagerForLLMRun | None = None,  # noqa: ARG002 — as above
+        **kwargs: Any,  # noqa: ARG002 — as above
+    ) -> ChatResult:
+        answer = self.playing().answer(messages)
+        return ChatResult(generations=[ChatGeneration(message=answer)])
+
+    async def _agenerate(
+        self,
+        messages: list[BaseMessage],
+        *args: Any,  # noqa: ARG002 — as above
+        **kwargs: Any,  # noqa: ARG002 — as above
+    ) -> ChatResult:
+        return self._generate(messages)
+
+    def bind_tools(
+        self,
+        tools: Sequence[Any],  # noqa: ARG002 — as above
+        **kwargs: Any,  # noqa: ARG002 — as above
+    ) -> Runnable[Any, AIMessage]:
+        """What was offered then is in the step's scope."""
+        return self
+
+
+def _step(step: Step, stub: Callable[[Tool], Tool]) -> Step:
+    thought = step.reasoning
+    return replace(
+        step,
+        context=replace(step.context, tools=[stub(tool) for tool in step.context.tools]),
+        reasoning=replace(
+            thought,
+            tools=[stub(tool) for tool in thought.tools],
+            proposes=[stub(tool) for tool in thought.proposes],
+        ),
+    )
+
+
+def _stub(tool: Tool, playing: Playing) -> Tool:
+    async def look_up(args: BaseModel, _: ToolCall) -> Any:
+        return playing().look_up(tool, args)
+
+    async def act(_: BaseModel, call: ToolCall) -> Any:
+        return playing().call(tool, call)
+
+    async def facts(args: BaseModel, call: ToolCall) -> BaseModel:
+        return playing().facts(tool, args, call)
+
+    async def check(_: BaseModel, call: ToolCall) -> None:
+        playing().check(call)
+
+    async def probe(_: BaseModel, call: ToolCall) -> Probe:
+        return playing().probe(call)
+
+    if tool.effect != "write":
+        return replace(tool, _function=look_up)
+    outside: Mapping[str, Any] = {
+        "facts": facts,
+        "check": None if tool.check is None else check,
+        "probe": None if tool.probe is None else probe,
+    }
+    return replace(tool, _function=act, **outside)

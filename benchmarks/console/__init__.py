@@ -1,0 +1,1 @@
+"""What the console costs: until it can be used, over the wire, until it is told, on the server."""

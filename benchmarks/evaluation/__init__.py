@@ -1,0 +1,1 @@
+"""How fast figures over a long history are."""

@@ -1,0 +1,1 @@
+"""What the layer around a model costs: time beyond a bare call, and room for everything else."""

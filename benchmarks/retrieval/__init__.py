@@ -1,0 +1,1 @@
+"""Retrieval: how well and how fast the knowledge base is searched."""

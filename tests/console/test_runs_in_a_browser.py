@@ -1,0 +1,121 @@
+"""The runs, workflows and policies in a browser: readable for everybody, and true while open."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.api.served import Served
+from tests.console.browser import NARROW
+from tests.console.conftest import SignIn
+
+SCREENS = (
+    "/runs",
+    "/runs/{run}",
+    "/runs/{run}?drawn=steps",
+    "/runs/{run}/input",
+    "/runs/{run}/history",
+    *(f"/runs/{{run}}/steps/pay_out/1/{tab}" for tab in ("context", "policy", "spans", "state")),
+    "/workflows",
+    "/workflows/ledger",
+    "/workflows/ledger/try",
+    "/policies",
+    "/policies/ledger",
+    "/policies/ledger/explain",
+)
+
+
+COLOURFUL = ("/runs", "/runs/{run}", "/workflows", "/policies/ledger")
+"""Those whose colours are their own: the others are made of the same parts."""
+
+
+@pytest.mark.parametrize(("scheme", "screens"), [("light", SCREENS), ("dark", COLOURFUL)])
+async def test_no_screen_keeps_anybody_out(
+    sign_in: SignIn, desk: Served, scheme: str, screens: tuple[str, ...]
+) -> None:
+    """axe finds nothing on any of them."""
+    run = desk.begin("500.00")["id"]
+    visit = await sign_in("petra", color_scheme=scheme)
+    found = {}
+    for path in screens:
+        await visit.open(path.format(run=run))
+        found[path] = await visit.findings()
+    assert {path: wrong for path, wrong in found.items() if wrong} == {}
+
+
+async def test_every_screen_fits_a_narrow_one(sign_in: SignIn, desk: Served) -> None:
+    """At 320 pixels nothing is scrolled sideways but what scrolls by itself."""
+    run = desk.begin("500.00")["id"]
+    visit = await sign_in("petra", viewport=NARROW)
+    for path in SCREENS:
+        page = await visit.open(path.format(run=run))
+        assert await page.evaluate("document.documentElement.scrollWidth") <= 320, path
+
+
+async def test_a_drawing_opens_where_the_run_stands(sign_in: SignIn, desk: Served) -> None:
+    """On a narrow screen the node that waits is in view, at a size that can be read."""
+    visit = await sign_in(viewport=NARROW)
+    page = await visit.open(f"/runs/{desk.begin('500.00')['id']}")
+    await visit.is_live()
+    frame = await page.locator("[data-scroll]").bounding_box()
+    node = await page.locator("[data-current]").bounding_box()
+    assert frame is not None
+    assert node is not None
+    assert frame["x"] <= node["x"]
+    assert node["x"] + node["width"] <= frame["x"] + frame["width"]
+    assert node["height"] >= 40
+
+
+async def test_a_run_page_follows_its_run(sign_in: SignIn, desk: Served) -> None:
+    """Somebody else's answer shows without a reload, and a reason that is being typed stays."""
+    run = desk.begin("500.00")
+    visit = await sign_in("ona")
+    page = await visit.open(f"/runs/{run['id']}")
+    await visit.is_live()
+    await page.locator("summary:has-text('Cancel the run')").click()
+    await page.locator("textarea[name=reason]").fill("Half a reason")
+    desk.decide(desk.question(run), "luis")
+    await page.wait_for_selector("#run-head .badge:has-text('done')")
+    await page.wait_for_selector(".phase:has-text('approved by luis')")
+    assert await page.locator("textarea[name=reason]").input_value() == "Half a reason"
+
+
+async def test_the_list_follows_and_does_not_move(sign_in: SignIn, desk: Served) -> None:
+    """A row changes where it stands; a new run is announced and comes when it is asked for."""
+    run = desk.begin("500.00")
+    visit = await sign_in()
+    page = await visit.open("/runs")
+    await visit.is_live()
+    await page.locator(f"#{run['id']} .run-what a").focus()
+    rows = await page.locator("#runs tr").evaluate_all("rows => rows.map(row => row.id)")
+    desk.decide(desk.question(run), "luis")
+    await page.wait_for_selector(f"#{run['id']} .badge:has-text('done')")
+    focused = await page.evaluate("document.activeElement.getAttribute('href')")
+    assert focused == f"/runs/{run['id']}"
+    other = desk.begin("50.00")
+    await page.wait_for_selector("#fresh:not([hidden])")
+    assert await page.locator("#runs tr").evaluate_all("rows => rows.map(row => row.id)") == rows
+    await page.keyboard.press("n")
+    await page.wait_for_selector(f"#{other['id']}")
+
+
+async def test_without_scripts_a_run_is_read_and_ended(sign_in: SignIn, desk: Served) -> None:
+    """The drawing, the steps and the form are in the page itself."""
+    run = desk.begin("500.00")
+    visit = await sign_in("ona", java_script_enabled=False)
+    page = await visit.open(f"/runs/{run['id']}")
+    assert await page.locator("svg.graph .current").count() > 0
+    await page.locator("summary:has-text('Cancel the run')").click()
+    await page.locator("textarea[name=reason]").fill("Paid by hand.")
+    await page.locator("button:has-text('Cancel the run')").click()
+    assert "cancelled" in await visit.text("#run-head")
+    assert "Paid by hand." in await visit.text("#run-head")
+
+
+async def test_a_workflow_is_tried_without_scripts(sign_in: SignIn, desk: Served) -> None:
+    """Wrong input is marked at its field and kept; corrected, it starts."""
+    visit = await sign_in("both", java_script_enabled=False)
+    visit.expected += ("422",)
+    page = await visit.open("/workflows/ledger/try")
+    await page.locator("#f-account").fill(desk.account("50.00"))
+    await page.locator("button:has-text('Start the run')").click()
+    assert "/runs/run-" in page.url

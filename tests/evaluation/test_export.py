@@ -1,0 +1,181 @@
+"""What leaves to be learned from: whole, redacted, and as its manifest says."""
+
+from __future__ import annotations
+
+import json
+import re
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from agent_runtime.errors import InvalidInput
+from agent_runtime.evaluation.example import Example
+from agent_runtime.evaluation.export import (
+    FORMATS,
+    Exported,
+    Format,
+    Wanted,
+    collect,
+    is_held_out,
+    verify,
+    write,
+)
+from tests.office import NOON, Office
+
+CANARIES = ("canary-7f3a@example.com", "DE89370400440532013000", "+49 30 901820")
+"""What a customer may write of themselves: an address, an account, a number to call."""
+HEAD = {"number": 1, "hash": "sha256:0"}
+
+
+def redact(text: str) -> str:
+    """Stands for what the installation redacts with: addresses of mail are enough here."""
+    return re.sub(r"[\w.-]+@[\w.-]+", "[mail]", text)
+
+
+@pytest.fixture
+async def decided(asking: Office) -> Office:
+    """Runs of three customers: one yes, one edit, one no."""
+    for customer, kind in (("mara", "approve"), ("Noa Lind", "edit"), ("ole", "reject")):
+        fields: dict[str, Any] = {
+            "customer": customer,
+            "message": f"{customer}: {', '.join(CANARIES)}",
+        }
+        asking.bank.put("a1", owner=customer)
+        asked = await asking.parked(**fields)
+        more = {"arguments": {"account": "a1", "amount": "20.00"}} if kind == "edit" else {}
+        await asking.answer(asked, "lena", kind, **more)  # type: ignore[arg-type]  # one of them
+        await asking.drive(asking.read(asked.run_id))
+    return asking
+
+
+def export(office: Office, folder: Path, form: Format, **more: Any) -> Exported:
+    wanted = Wanted(form, **more)
+    session, runtime = office.runtime.store.read("default"), office.runtime
+    found = collect(session, runtime.app.workflows, wanted)
+    return write(folder, found, wanted, HEAD, office.clock.now())
+
+
+def named(folder: Path) -> list[str]:
+    return [file.name for file in folder.iterdir()]
+
+
+def lines(folder: Path) -> list[dict[str, Any]]:
+    return [
+        json.loads(line)
+        for name in ("train.jsonl", "held_out.jsonl")
+        for line in (folder / name).read_text().splitlines()
+    ]
+
+
+async def test_supervised_pairs_end_with_the_envelope_that_people_let_pass(
+    decided: Office, tmp_path: Path
+) -> None:
+    export(decided, tmp_path / "out", "supervised")
+    answers = []
+    for line in lines(tmp_path / "out"):
+        assert set(line) == {"messages"}
+        roles = [message["role"] for message in line["messages"]]
+        assert roles == ["system", "user", "assistant"]
+        answers.append(json.loads(line["messages"][-1]["content"]))
+    amounts = [
+        a["proposed_action"]["arguments"]["amount"]
+        for a in answers
+        if a["status"] != "insufficient"
+    ]
+    assert sorted(amounts) == ["20.00", "50.00"]
+    (refused,) = [a for a in answers if a["status"] == "insufficient"]
+    assert refused["reason"] == "Not before the audit."
+
+
+async def test_preference_pairs_hold_what_was_edited_or_rejected_and_nothing_else(
+    decided: Office, tmp_path: Path
+) -> None:
+    export(decided, tmp_path / "out", "preference")
+    found = lines(tmp_path / "out")
+    assert len(found) == 2
+    for line in found:
+        assert set(line) == {"input", "preferred_output", "non_preferred_output"}
+        assert line["preferred_output"] != line["non_preferred_output"]
+
+
+@pytest.mark.parametrize("form", FORMATS)
+async def test_no_canary_and_no_customer_leaves(
+    decided: Office, tmp_path: Path, form: Format
+) -> None:
+    export(decided, tmp_path / "out", form)
+    for file in (tmp_path / "out").iterdir():
+        text = file.read_text().lower()
+        assert not [canary for canary in CANARIES if canary.lower() in text]
+        assert "mara" not in text
+        assert not re.search(r"noa.lind", text)
+
+
+async def test_a_manifest_verifies_until_a_byte_is_changed(decided: Office, tmp_path: Path) -> None:
+    made = export(decided, tmp_path / "out", "supervised")
+    assert verify(made.folder) == []
+    (changed,) = [f for f in ("train.jsonl", "held_out.jsonl") if made.counts[f]][:1]
+    file = made.folder / changed
+    file.write_text(file.read_text().replace("assistant", "Assistant", 1))
+    assert f"{changed}: sha256 differs" in verify(made.folder)
+
+
+async def test_an_export_over_nothing_says_so_and_writes_nothing(
+    asking: Office, tmp_path: Path
+) -> None:
+    with pytest.raises(InvalidInput, match="no decided proposal fits"):
+        export(asking, tmp_path / "out", "preference")
+    assert not [name for name in named(tmp_path) if "out" in name]
+
+
+async def test_a_folder_that_is_there_is_never_written_into(
+    decided: Office, tmp_path: Path
+) -> None:
+    (tmp_path / "out").mkdir()
+    with pytest.raises(InvalidInput, match="is there already"):
+        export(decided, tmp_path / "out", "supervised")
+    assert list((tmp_path / "out").iterdir()) == []
+
+
+async def test_only_what_the_filters_ask_for_leaves(decided: Office, tmp_path: Path) -> None:
+    tomorrow = decided.clock.now() + timedelta(days=1)
+    with pytest.raises(InvalidInput, match="no decided proposal"):
+        export(decided, tmp_path / "out", "supervised", since=tomorrow)
+    with pytest.raises(InvalidInput, match="no decided proposal"):
+        export(decided, tmp_path / "out", "supervised", consented=True)  # nobody was asked
+
+
+def test_all_of_a_customer_is_on_one_side_of_the_split() -> None:
+    sides = [is_held_out(f"customer-{number}") for number in range(1_000)]
+    assert 0.15 < sum(sides) / len(sides) < 0.25
+    assert is_held_out("mara") == is_held_out("mara")
+
+
+def test_nothing_of_an_example_is_lost_on_the_way(tmp_path: Path) -> None:
+    one = Example(
+        run_id="run-1",
+        workflow="w",
+        step="s",
+        visit=1,
+        subject="x",
+        verdict="approved",
+        messages=[{"role": "user", "content": "ünï"}],
+        proposed={"step": "s"},
+        decided={"step": "s"},
+        reason="",
+        consent="given",
+    )
+    made = write(tmp_path / "out", [one] * 3, Wanted("evaluation"), HEAD, NOON)
+    assert sum(made.counts[name] for name in ("train.jsonl", "held_out.jsonl")) == 3
+    assert json.loads((made.folder / "manifest.json").read_text())["consent"] == {"given": 3}
+
+
+async def test_nobody_else_on_the_machine_reads_an_export(decided: Office, tmp_path: Path) -> None:
+    made = export(decided, tmp_path / "out", "supervised")
+    assert made.folder.stat().st_mode & 0o077 == 0
+    assert {modes & 0o077 for modes in modes_of(made.folder)} == {0}
+
+
+def modes_of(folder: Path) -> list[int]:
+    return [file.stat().st_mode for file in folder.iterdir()]

@@ -1,0 +1,195 @@
+"""Retrieval: the best passages that may be seen, the same ones every time."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Sequence
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from agent_runtime import search_knowledge
+from agent_runtime.errors import ModelUnavailable, ToolDeclarationError
+from agent_runtime.testing.embedding import embedding
+from tests.knowledge.conftest import OpenShelf, Shelf
+
+ROOT = Path(__file__).parents[2]
+
+
+class Near:
+    """An endpoint that can be down."""
+
+    model = "near"
+
+    def __init__(self) -> None:
+        self.down = False
+        self.asked: list[str] = []
+
+    async def embed(self, texts: Sequence[str]) -> list[list[float]]:
+        if self.down:
+            raise ModelUnavailable("It is down.")
+        self.asked += texts
+        return [embedding(text) for text in texts]
+
+
+async def test_the_words_that_tell_texts_apart_decide(shelf: Shelf) -> None:
+    """In any form, and whatever stands around them."""
+    await shelf.put(
+        "a.md", "# A\n\nParcels are shipped on Mondays.\n\n# B\n\nWe cancelled the order."
+    )
+    assert (await shelf.texts("How was it shipping?"))[0].endswith("Mondays.")
+    assert (await shelf.texts("can I cancel it"))[0].endswith("the order.")
+
+
+async def test_a_tie_stands_by_the_text(shelf: Shelf) -> None:
+    """Not by the order in which documents came in."""
+    for name in ("b.md", "a.md", "c.md"):
+        await shelf.put(name, "The window is long.")
+    first = [found.source.name for found in (await shelf.look("window")).found]
+    for name in ("a.md", "c.md", "b.md"):
+        await shelf.library.remove("default", "ada", name)
+        await shelf.put(name, "The window is long.")
+    assert [found.source.name for found in (await shelf.look("window")).found] == first
+
+
+async def test_what_is_not_in_force_is_not_found(shelf: Shelf) -> None:
+    """On the day that is asked for; both ends belong to it."""
+    days: dict[str, Any] = {"valid_from": date(2026, 1, 1), "valid_to": date(2026, 1, 31)}
+    await shelf.put("a.md", "The window.", **days)
+    for day, found in ((date(2025, 12, 31), 0), (date(2026, 1, 31), 1), (date(2026, 2, 1), 0)):
+        assert len(await shelf.texts("window", day=day)) == found
+
+
+async def test_words_of_scripts_without_blanks_are_found(shelf: Shelf) -> None:
+    """By pairs of signs; letters with marks by those without."""
+    await shelf.put("a.md", "# A\n\n返金は三十日以内です。\n\n# B\n\nDie Rückgabe.")
+    assert "返金" in (await shelf.texts("返金"))[0]
+    assert "Rückgabe" in (await shelf.texts("ruckgabe"))[0]
+
+
+FOREIGN = "The xylophone of the other tenant."
+HIDDEN = "The xylophone of the board."
+OPEN = "The window of the shop."
+WORDS = st.sampled_from(["xylophone", "window", "of", "tenant", "board"])
+SYNTAX = st.sampled_from(
+    ['"', "*", "(", ")", "OR", "NOT", "NEAR(", "words:", "^", "--", "';", "\0"]
+)
+
+
+@settings(
+    derandomize=True,
+    deadline=None,
+    max_examples=150,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
+@given(st.lists(st.one_of(WORDS, SYNTAX, st.text(max_size=8)), max_size=12))
+async def test_no_query_reaches_beyond_tenant_and_labels(shelf: Shelf, parts: list[str]) -> None:
+    """Whatever it says, in the index's syntax or SQL's."""
+    if not shelf.names():
+        await shelf.put("a.md", OPEN, labels=["open"])
+        await shelf.put("b.md", HIDDEN, labels=["board"])
+        await shelf.put("c.md", FOREIGN, tenant="other", labels=["open"])
+    assert set(await shelf.texts(" ".join(parts), "open")) <= {OPEN}
+    assert set(await shelf.texts(" ".join(parts))) <= {OPEN, HIDDEN}
+
+
+async def test_vectors_find_what_words_miss(open_shelf: OpenShelf) -> None:
+    """Both rankings are fused; each text is embedded once, however often it is asked for."""
+    near = Near()
+    shelf = open_shelf(near)
+    await shelf.put("a.md", "Reimbursement takes a week.")
+    await shelf.put("b.md", "Glass is cleaned on Fridays.")
+    assert await shelf.texts("reimbursable") == []
+    assert await shelf.retriever.embed_missing("default") == 2
+    found = (await shelf.look("reimbursable")).found
+    assert (found[0].source.name, found[0].words_rank, found[0].vector_rank) == ("a.md", None, 1)
+    await shelf.put("c.md", "Glass is cleaned on Fridays.")
+    assert await shelf.retriever.embed_missing("default") == 0
+
+
+async def test_vectors_keep_within_tenant_labels_and_days(open_shelf: OpenShelf) -> None:
+    """As the words do."""
+    shelf = open_shelf(Near())
+    await shelf.put("a.md", HIDDEN, labels=["board"])
+    await shelf.put("b.md", "The xylophone of old.", labels=["open"], valid_to=date(2020, 1, 1))
+    await shelf.put("c.md", FOREIGN, tenant="other", labels=["open"])
+    await shelf.put("d.md", OPEN, labels=["open"])
+    for tenant in ("default", "other"):
+        await shelf.retriever.embed_missing(tenant)
+    assert await shelf.texts("xylophonic", "open") == [OPEN]
+    assert await shelf.texts("xylophonic", "open", tenant="other") == [FOREIGN]
+    await shelf.library.remove("default", "ada", "d.md")
+    assert await shelf.texts("xylophonic", "open") == []
+
+
+async def test_without_the_endpoint_words_go_on(open_shelf: OpenShelf) -> None:
+    """And the answer says so."""
+    near = Near()
+    shelf = open_shelf(near)
+    await shelf.put("a.md", "The window.")
+    near.down = True
+    answer = await shelf.look("window")
+    assert [found.passage.text for found in answer.found] == ["The window."]
+    assert "searched by words alone" in answer.warnings[0]
+
+
+@pytest.mark.parametrize("labels", [(), ("Not a label",), ("",)])
+def test_a_search_without_labels_is_an_error_of_the_author(labels: tuple[str, ...]) -> None:
+    """Nothing is shown that nobody chose."""
+    with pytest.raises(ToolDeclarationError):
+        search_knowledge(*labels)
+
+
+INGEST = """
+import asyncio, sys
+from pathlib import Path
+from agent_runtime.clock import SystemClock
+from agent_runtime.knowledge.folder import files
+from agent_runtime.knowledge.index import Library
+from agent_runtime.store import Store
+
+async def main():
+    library = Library(Store(Path(sys.argv[1]), SystemClock()), SystemClock())
+    async for entry in library.add_files("default", "child", files(Path(sys.argv[2]), {})):
+        print(entry.state, flush=True)
+
+asyncio.run(main())
+"""
+
+
+def ingest_until(lines: int, database: Path, folder: Path) -> None:
+    """Ingest in a process of its own, killed after so many documents."""
+    command = [sys.executable, "-c", INGEST, str(database), str(folder)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, cwd=ROOT) as child:
+        assert child.stdout is not None
+        for _ in range(lines):
+            assert child.stdout.readline() == b"added\n"
+        os.kill(child.pid, signal.SIGKILL)
+
+
+async def test_an_ingest_that_was_killed_goes_on_where_it_was(
+    open_shelf: OpenShelf, tmp_path: Path
+) -> None:
+    """SIGKILL in its middle: what is there is whole, and only the rest is done again."""
+    folder = tmp_path / "docs"
+    folder.mkdir()
+    for number in range(120):
+        sections = [f"# Part {part}\n\nWindow {number} {part}." for part in range(10)]
+        (folder / f"{number:03}.md").write_text("\n\n".join(sections))
+    await asyncio.to_thread(ingest_until, 20, tmp_path / "runtime.db", folder)
+    shelf = open_shelf()
+    sources = shelf.store.read("default").knowledge.sources()
+    assert 20 <= len(sources) < 120
+    assert {len(shelf.ids(source.name)) for source in sources} == {10}
+    entries = await shelf.take(folder)
+    assert [entry.state for entry in entries].count("unchanged") == len(sources)
+    assert len(shelf.names()) == 120
+    assert shelf.store.read("default").knowledge.state()[1] == 1_200

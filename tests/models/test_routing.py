@@ -1,0 +1,180 @@
+"""Which model answers, what it is told of, and when a dearer one is asked instead."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import httpx
+import pytest
+
+from agent_runtime.errors import ModelUnavailable, SettingsError
+from agent_runtime.models.client import connect
+from agent_runtime.models.embed import connect_embedder
+from agent_runtime.models.lineup import line_up
+from agent_runtime.settings import ModelSettings, ModelSpec, Settings
+from agent_runtime.testing import ChatReply, ChatServer, Script, fault
+from tests.models.conftest import Ask, after, answer
+
+HEAVY = {"models": {"big": {"model": "spare-model"}}, "tiers": {"heavy": "big"}}
+
+
+def produced(record: Any) -> list[tuple[str, str]]:
+    found = [e for e in record.envelopes if e["node"] == "reasoning"]
+    return [(e["producer"], e["route"]["reason"]) for e in found]
+
+
+async def test_a_step_starts_on_its_tier(ask: Ask) -> None:
+    """The envelope says so, and by which prompt it was asked."""
+    desk = await ask(answer)
+    record = await desk.flow()
+    (envelope,) = [e for e in record.envelopes if e["node"] == "reasoning"]
+    assert envelope["route"] == {"tier": "standard", "reason": "the step's tier is standard"}
+    assert envelope["prompt"].startswith("pay@0 sha256:")
+
+
+async def test_an_answer_of_no_use_escalates(ask: Ask) -> None:
+    """The next attempt is the heavy model's, with the conversation so far."""
+    wrong = [lambda request: answer(request, step="another")]
+    desk = await ask(*wrong, spare=(answer,), asking={**HEAVY, "model_fallback": None})
+    record = await desk.flow()
+    reason = "escalated from standard: its answer could not be used"
+    assert produced(record) == [("spare-model", reason)]
+
+
+async def test_low_confidence_escalates_once(ask: Ask) -> None:
+    """The heavy model's word counts, whatever its confidence."""
+    doubtful = [lambda request: answer(request, confidence=0.4)]
+    desk = await ask(*doubtful, spare=tuple(doubtful), asking={**HEAVY, "model_fallback": None})
+    record = await desk.flow()
+    assert produced(record) == [("spare-model", "escalated from standard: low confidence (0.40)")]
+    assert [call.tier for call in desk.calls(record)] == ["standard", "heavy"]
+
+
+async def test_without_a_dearer_model_doubt_stays_doubt(ask: Ask) -> None:
+    """It goes on to the gate as it is."""
+    desk = await ask(lambda request: answer(request, confidence=0.4))
+    record = await desk.flow()
+    assert produced(record) == [("test-model", "the step's tier is standard")]
+
+
+async def test_a_deterministic_step_is_answered_once(ask: Ask) -> None:
+    """The same request again costs nothing; the row says that nobody was asked."""
+    desk = await ask(answer, deterministic=True)
+    first, second = await desk.flow(), await desk.flow()
+    assert (first.run.state, second.run.state) == ("completed", "completed")
+    assert desk.outcomes(second) == ["cached"]
+    assert len(desk.server.requests) == 1
+    assert desk.server.requests[0].body["temperature"] == 0.0
+
+
+async def test_a_kept_answer_never_crosses_tenants(ask: Ask) -> None:
+    """The other tenant's same request is asked anew."""
+    desk = await ask(answer, answer, deterministic=True)
+    await desk.flow()
+    desk.office.tenant = "other"
+    assert (await desk.flow()).run.state == "completed"
+    assert len(desk.server.requests) == 2
+
+
+async def test_a_kept_answer_is_for_one_prompt_only(ask: Ask) -> None:
+    """Another input is another request; so is another prompt, whose text is in it."""
+    desk = await ask(answer, answer, deterministic=True)
+    await desk.flow()
+    await desk.flow(message="Please pay me out now.")
+    assert len(desk.server.requests) == 2
+
+
+async def test_a_kept_answer_expires(ask: Ask) -> None:
+    """After the time that the settings say."""
+    desk = await ask(answer, answer, deterministic=True, asking={"model_cache": 60})
+    await desk.flow()
+    desk.office.clock.move(timedelta(seconds=61))
+    assert desk.outcomes(await desk.flow()) == ["answered"]
+
+
+async def test_a_step_that_is_not_deterministic_is_asked_each_time(ask: Ask) -> None:
+    """Drafts are never warmed up."""
+    desk = await ask(answer, answer)
+    await desk.flow()
+    assert desk.outcomes(await desk.flow()) == ["answered"]
+
+
+@pytest.mark.parametrize(
+    "asking",
+    [
+        {"tiers": {"heavy": "nobody"}},
+        {"model_fallback": "nobody"},
+        {"models": {"a": {"model": "m", "fallback": "nobody"}}},
+    ],
+)
+def test_a_name_of_no_model_is_refused_at_the_start(asking: dict[str, Any]) -> None:
+    """With the setting and the names that there are."""
+    settings = Settings.model_validate({"OPENAI_API_KEY": "k"})
+    with pytest.raises(SettingsError, match="'nobody', and there is no such model"):
+        line_up(settings, ModelSettings.model_validate(asking))
+
+
+def test_any_chat_model_can_be_named() -> None:
+    """By its import string, with its options; what is none is refused by name."""
+    settings, asking = Settings.model_validate({"OPENAI_API_KEY": None}), ModelSettings()
+    provider = "langchain_core.language_models:FakeListChatModel"
+    options = {"responses": ["hello"]}
+    made = connect(ModelSpec(model="f", provider=provider, options=options), settings, asking)
+    assert made.producer == "f"
+    with pytest.raises(SettingsError, match="'nowhere:Model' cannot be used"):
+        connect(ModelSpec(model="f", provider="nowhere:Model"), settings, asking)
+
+
+@pytest.fixture
+def embedding() -> Any:
+    def build(server: ChatServer, http: httpx.AsyncClient, batch: int = 2) -> Any:
+        settings = Settings.model_validate(
+            {"OPENAI_BASE_URL": server.base_url, "OPENAI_API_KEY": "k"}
+        )
+        asking = ModelSettings.model_validate({"embedding_batch": batch})
+        return connect_embedder(settings, asking, http_client=http)
+
+    return build
+
+
+async def test_embeddings_come_in_batches_and_in_order(embedding: Any) -> None:
+    """Five texts in three requests."""
+    async with httpx.AsyncClient() as http:
+        with ChatServer(lambda _: ChatReply("")) as server:
+            found = await embedding(server, http).embed(["a", "bb", "ccc", "dddd", "eeeee"])
+            assert sorted(server.embedded) == [1, 2, 2]
+    assert [vector[0] for vector in found] == [1, 2, 3, 4, 5]
+
+
+async def test_embeddings_follow_the_table_too(embedding: Any) -> None:
+    """A key that is refused is told at once."""
+    async with httpx.AsyncClient() as http:
+        with ChatServer(Script({}), refuses=fault.wrong_key()) as server:
+            with pytest.raises(ModelUnavailable, match="Correct OPENAI_API_KEY"):
+                await embedding(server, http).embed(["a"])
+            assert server.embedded == [1]
+
+
+def test_without_a_provider_there_are_no_embeddings() -> None:
+    """None, so that who wants some can do without."""
+    assert connect_embedder(Settings.model_validate({"OPENAI_API_KEY": None})) is None
+
+
+async def test_a_slow_answer_is_not_asked_for_twice(ask: Ask) -> None:
+    """The client itself retries nothing: one place counts."""
+    desk = await ask(fault.server_error(), after(lambda reply: reply))
+    await desk.flow()
+    counts = [request.headers.get("x-stainless-retry-count") for request in desk.server.requests]
+    assert counts == ["0", "0"]
+
+
+async def test_the_newer_api_answers_alike(ask: Ask) -> None:
+    """`responses` instead of chat completions: tokens, recording and envelope are the same."""
+    desk = await ask(answer, asking={"model_api": "responses"})
+    record = await desk.flow()
+    (call,) = desk.calls(record)
+    assert record.run.state == "completed", record.run.reason
+    assert (call.tokens_in, call.tokens_out) == (100, 20)
+    assert "input" in desk.server.requests[0].body
+    assert desk.server.requests[0].body["text"]["format"]["type"] == "json_schema"

@@ -1,0 +1,190 @@
+"""Rehearsals: a change tried on the past, trusted only if the past comes out the same."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+import pytest
+
+from agent_runtime.app import App
+from agent_runtime.errors import Conflict, InvalidInput, PolicyError
+from agent_runtime.replay.change import Change, with_policies, with_prompt
+from agent_runtime.replay.page import render_page, render_text
+from agent_runtime.replay.rehearsal import Limits, Rehearsal
+from agent_runtime.replay.rehearse import Stretch, rehearse
+from agent_runtime.settings import ModelSettings
+from tests.conftest import OpenOffice
+from tests.ledger import POLICY, make_app, make_pay, pay_workflow
+from tests.office import Office
+from tests.replay.conftest import PROMPTED, rewrite
+
+LOOSER = POLICY.replace('decimal("100.00")', 'decimal("600.00")')
+STRICTER = POLICY.replace('decimal("1000.00")', 'decimal("400.00")').replace('"100.00"', '"10.00"')
+BLIND = """
+@id("anything") permit (principal, action in Action::"execute", resource);
+"""
+
+
+async def tried(office: Office, policy: str, limit: int = 10_000) -> Rehearsal:
+    app = with_policies(office.runtime.app, {"ledger": policy})
+    return await tried_app(office, Change("a policy", app), limit)
+
+
+async def tried_app(office: Office, change: Change, limit: int = 10_000) -> Rehearsal:
+    session = office.runtime.store.read(office.tenant)
+    return await rehearse(
+        session, office.runtime.app, change, Stretch(limit=limit), ModelSettings()
+    )
+
+
+@pytest.fixture
+async def past(office: Office) -> Office:
+    """Decisions of each kind: unattended, approved, rejected, pending, denied."""
+    await office.flow()
+    for account, amount, answers in (
+        ("a2", "500.00", ["lena approve"]),
+        ("a3", "550.00", ["lena reject"]),
+        ("a4", "700.00", []),
+    ):
+        office.bank.put(account, amount=amount)
+        await office.flow(*answers, account=account)
+    office.bank.put("a5", status="held")
+    await office.flow(account="a5")
+    return office
+
+
+async def test_the_same_policy_changes_nothing(past: Office) -> None:
+    """Pending and denied requests are among what was asked again."""
+    found = await tried(past, POLICY)
+    assert (found.decisions, found.unchanged, found.changes) == (5, 5, ())
+    assert (found.canary, found.unknown) == (True, ())
+
+
+async def test_a_stricter_limit_says_which_decisions_change(past: Office) -> None:
+    """With amounts, old and new rules, and who would be asked."""
+    found = await tried(past, STRICTER)
+    assert found.totals == {"now asked": 1, "other people": 3}
+    (asked,) = [change for change in found.changes if change.kind == "now asked"]
+    assert (asked.amount, asked.old.rules, asked.new.rules) == (
+        Decimal("50.00"),
+        ("small-unattended",),
+        ("ask-lead",),
+    )
+    assert asked.then == "asks people"
+    assert [(one.before, one.after) for one in found.load] == [(3, 7)]
+
+
+async def test_a_persons_no_that_would_run_unattended_is_the_alarm(past: Office) -> None:
+    """And breaks the gate's limit; what people approved counts as agreement."""
+    found = await tried(past, LOOSER)
+    (alarm,) = found.alarms
+    assert (alarm.people, alarm.new.kind, alarm.amount) == ("rejected", "allow", Decimal("550.00"))
+    assert (found.agreement.agree, found.agreement.disagree) == (1, 1)
+    assert Limits().broken(found) == ("rejected by a person, now unattended: 1, at most 0",)
+    assert Limits(alarms=1).broken(found) == ()
+    assert render_text(found, Limits())[6] == "ALARM: rejected by a person, now unattended: 1"
+
+
+async def test_where_the_recording_ends_is_unknown_and_not_unchanged(past: Office) -> None:
+    """What was rejected was never executed: how it would have gone on, nobody knows."""
+    found = await tried(past, LOOSER)
+    (alarm,) = found.alarms
+    assert alarm.then == "unknown after step pay_out: its effect was never recorded"
+    assert (alarm.run, alarm.then) in [(one.run, one.why) for one in found.unknown]
+    approved = next(change for change in found.changes if change.people == "approved")
+    assert approved.then == "ends completed"
+    assert past.bank.payouts == past.record(past.read(alarm.run)).payouts
+
+
+async def test_what_no_policy_may_allow_is_tried(past: Office) -> None:
+    """Somebody else's record, an invented quote, another amount: the base rules refuse them."""
+    found = await tried(past, BLIND)
+    assert found.fixtures.tried == 25
+    assert found.fixtures.let_through == ()
+
+
+async def test_there_is_no_report_without_trust(past: Office) -> None:
+    """An answer in the history that the old policy would not give: nothing else is said."""
+    rewrite(
+        past,
+        "UPDATE event_bodies SET body = replace(body, '[\"ask-lead\"]', '[\"ask-nobody\"]')"
+        " WHERE body LIKE '%signals%' AND body LIKE '%550.00%'",
+    )
+    with pytest.raises(Conflict, match="doesn't give 1 of its own answers again"):
+        await tried(past, STRICTER)
+
+
+async def test_decisions_under_an_older_policy_are_held_against_that_one(
+    past: Office, open_office: OpenOffice
+) -> None:
+    """Its text was kept with the version; the present policy is another one."""
+    later = await open_office(policy=STRICTER)
+    found = await tried(later, STRICTER)
+    assert (found.reproduced, found.totals) == (5, {"now asked": 1, "other people": 3})
+
+
+async def test_a_policy_whose_text_was_never_kept_is_counted_apart(
+    past: Office, open_office: OpenOffice
+) -> None:
+    rewrite(past, "DELETE FROM workflow_versions")
+    later = await open_office(policy=STRICTER)
+    found = await tried(later, STRICTER)
+    assert (found.decisions, {one.why for one in found.unknown}) == (
+        0,
+        {"the policy of then is not kept"},
+    )
+
+
+async def test_a_prompt_is_tried_on_whole_graphs(open_office: OpenOffice) -> None:
+    """Where a model would be asked something else, its answer is unknown."""
+    office = await open_office(step=PROMPTED)
+    await office.flow()
+    same = with_prompt(office.runtime.app, "pay", "Decide on the payout.")
+    found = await tried_app(office, Change("a prompt", same, graphs=True))
+    assert (found.unchanged, found.unknown, found.rerun) == (1, (), 1)
+    other = with_prompt(office.runtime.app, "pay", "Decide at once.")
+    found = await tried_app(office, Change("a prompt", other, graphs=True))
+    assert (found.unchanged, [one.why for one in found.unknown]) == (
+        0,
+        ["unknown after step pay_out: its prompt was never recorded"],
+    )
+
+
+async def test_a_rehearsal_over_nothing_is_refused(office: Office) -> None:
+    with pytest.raises(InvalidInput, match="no decision to rehearse"):
+        await tried(office, STRICTER)
+
+
+async def test_only_the_newest_are_looked_at(past: Office) -> None:
+    assert (await tried(past, POLICY, limit=2)).decisions == 2
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "error"),
+    [("other", POLICY, InvalidInput), ("ledger", "permit (", PolicyError)],
+)
+def test_a_change_that_cannot_be_used_is_refused(
+    name: str, text: str, error: type[Exception]
+) -> None:
+    app: App = make_app(pay_workflow(make_pay()))
+    with pytest.raises(error):
+        with_policies(app, {name: text})
+
+
+async def test_its_digest_names_both_policies_and_the_stretch(past: Office) -> None:
+    """The same again has the same; another policy or one more decision has another."""
+    first, again = await tried(past, STRICTER), await tried(past, STRICTER)
+    assert first.digest == again.digest
+    assert (await tried(past, LOOSER)).digest != first.digest
+    await past.flow()
+    assert (await tried(past, STRICTER)).digest != first.digest
+
+
+async def test_the_page_is_escaped_and_runs_nothing(past: Office) -> None:
+    """Somebody else's words are text in it."""
+    past.bank.put("<script>alert(1)</script>", amount="500.00")
+    await past.flow(account="<script>alert(1)</script>")
+    page = render_page(await tried(past, LOOSER), Limits())
+    assert "<script" not in page
+    assert "&lt;script&gt;" in page
+    assert '<rect x="0"' in page
