@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from agent_runtime.app import App
 from agent_runtime.errors import Conflict, InvalidInput, NotFound
@@ -52,17 +52,15 @@ class Resumption(BaseModel):
     skip: StepName | None = None
     input: Annotated[dict[FieldName, Any], Field(max_length=100)] = {}
 
-    @model_validator(mode="after")
-    def _one_way(self) -> Resumption:
-        ways = [self.retry, self.skip, self.input or None]
-        if sum(way is not None for way in ways) > 1:
-            raise ValueError("name one of retry, skip and input")
-        return self
+    @property
+    def ways(self) -> list[str]:
+        """The fields by which it says to go on otherwise than where it stopped."""
+        return [name for name in ("retry", "skip", "input") if getattr(self, name)]
 
     @property
     def plain(self) -> bool:
         """Whether it goes on where it stopped."""
-        return self.retry is None and self.skip is None and not self.input
+        return not self.ways
 
 
 WHERE_IT_STOPPED = Resumption()
@@ -89,6 +87,8 @@ async def resume(
 ) -> Run:
     """Queue a stopped run again; see `Runtime.resume`."""
     run = store.read(operator.tenant).runs.get(run_id)
+    if len(wanted.ways) > 1:
+        raise InvalidInput(wanted.ways[1], wanted.ways, "name one of retry, skip and input")
     if not wanted.plain:
         stop = await stop_of(store, app, worker, run)
         _require_possible(run, app.workflow(run.workflow), stop, wanted)

@@ -229,8 +229,8 @@ class Service:
             with suppress(ModelUnavailable):  # found by words until the endpoint answers
                 await self._runtime.retriever.embed_missing(tenant)
             await library.end_turn(tenant)
-            counts = {state: found.count(state) for state in sorted(set(found))}
-            log("knowledge refreshed", tenant=tenant, **counts)
+            lost = found.count("missing") + found.count("refused")
+            log("knowledge refreshed", tenant=tenant, sources=len(found), lost=lost)
         except AgentRuntimeError as error:
             log("refreshing failed", error=error.code)  # its turn comes again
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import settings
 
 from agent_runtime.tool import Recovery
 from agent_runtime.workflow import Workflow
@@ -16,6 +17,10 @@ from tests.ledger import POLICY, Rule, make_app, make_pay, pay_once, pay_workflo
 from tests.office import Office, opened
 
 __all__ = ["pytest_terminal_summary"]
+
+# How long one example takes says something about the machine, which is shared.
+settings.register_profile("suite", deadline=None)
+settings.load_profile("suite")
 
 OpenOffice = Callable[..., Awaitable[Office]]
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import binascii
 from datetime import date
 from typing import Annotated, Any
 
@@ -168,7 +167,7 @@ def _content(asked: AddSource) -> bytes:
         return asked.text.encode("utf-8", "surrogatepass")
     try:
         return base64.b64decode(asked.base64 or "", validate=True)
-    except binascii.Error as error:
+    except ValueError as error:
         raise InvalidInput("base64", asked.name, "is no base64") from error
 
 

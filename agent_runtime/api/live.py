@@ -57,7 +57,10 @@ class Live:
         call = self._calls.setdefault(topic, _Call())
         call.waiting += 1
         try:
-            await asyncio.wait_for(call.event.wait(), patience)
+            # Not wait_for, which in Python 3.11 loses a cancellation that comes with the event: the
+            # stream of somebody who has left would go on for ever.
+            async with asyncio.timeout(patience):
+                await call.event.wait()
         except TimeoutError:
             return False
         finally:

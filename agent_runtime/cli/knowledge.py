@@ -7,7 +7,16 @@ from typing import Annotated
 
 import typer
 
-from agent_runtime.cli.options import HERE, AppFolder, As, AsJson, DataFolder, hello, open_place
+from agent_runtime.cli.options import (
+    HERE,
+    AppFolder,
+    As,
+    AsJson,
+    DataFolder,
+    Url,
+    hello,
+    open_shelf,
+)
 
 app = typer.Typer(no_args_is_help=True, help="Keep and search what steps may read.")
 
@@ -31,29 +40,31 @@ def knowledge_add(
     who: As = "",
     folder: AppFolder = HERE,
     data: DataFolder = None,
+    url: Url = None,
     as_json: AsJson = False,
 ) -> int:
     """Take documents in; what did not change stays."""
     hello("knowledge add", as_json=as_json)
-    place, screen = open_place(folder, data, as_json=as_json)
+    shelf, screen = open_shelf(folder, data, url, who, as_json=as_json)
     from agent_runtime.cli.commands import knowledge as commands
 
     said = {"version": version, "valid_from": valid_from, "valid_to": valid_to, "refresh": refresh}
     given = {name: value for name, value in said.items() if value}
-    return commands.add(
-        place, screen, paths, {**given, **({"labels": labels} if labels else {})}, who
-    )
+    return commands.add(shelf, screen, paths, {**given, **({"labels": labels} if labels else {})})
 
 
 @app.command("list")
 def knowledge_list(
-    folder: AppFolder = HERE, data: DataFolder = None, as_json: AsJson = False
+    folder: AppFolder = HERE,
+    data: DataFolder = None,
+    url: Url = None,
+    as_json: AsJson = False,
 ) -> None:
     """List sources, their labels, versions and freshness."""
-    place, screen = open_place(folder, data, as_json=as_json, title="knowledge list")
+    shelf, screen = open_shelf(folder, data, url, as_json=as_json, title="knowledge list")
     from agent_runtime.cli.commands import knowledge as commands
 
-    commands.show_list(place, screen)
+    commands.show_list(shelf, screen)
 
 
 @app.command("search")
@@ -64,24 +75,29 @@ def knowledge_search(
     on: Annotated[str, typer.Option("--on", help="In force on this day; default: today.")] = "",
     folder: AppFolder = HERE,
     data: DataFolder = None,
+    url: Url = None,
     as_json: AsJson = False,
 ) -> None:
     """Find the passages that answer best."""
-    place, screen = open_place(folder, data, as_json=as_json, title="knowledge search")
+    shelf, screen = open_shelf(folder, data, url, as_json=as_json, title="knowledge search")
     from agent_runtime.cli.commands import knowledge as commands
 
-    commands.search(place, screen, query, labels or [], limit, on)
+    commands.search(shelf, screen, query, labels or [], limit, on)
 
 
 @app.command("show")
 def knowledge_show(
-    source: SourceName, folder: AppFolder = HERE, data: DataFolder = None, as_json: AsJson = False
+    source: SourceName,
+    folder: AppFolder = HERE,
+    data: DataFolder = None,
+    url: Url = None,
+    as_json: AsJson = False,
 ) -> None:
     """Show one source: what is declared about it, and its passages."""
-    place, screen = open_place(folder, data, as_json=as_json, title="knowledge show")
+    shelf, screen = open_shelf(folder, data, url, as_json=as_json, title="knowledge show")
     from agent_runtime.cli.commands import knowledge as commands
 
-    commands.show(place, screen, source)
+    commands.show(shelf, screen, source)
 
 
 @app.command("remove")
@@ -90,13 +106,14 @@ def knowledge_remove(
     who: As = "",
     folder: AppFolder = HERE,
     data: DataFolder = None,
+    url: Url = None,
     as_json: AsJson = False,
 ) -> None:
     """Forget a source; what runs were shown of it stays."""
-    place, screen = open_place(folder, data, as_json=as_json, title="knowledge remove")
+    shelf, screen = open_shelf(folder, data, url, who, as_json=as_json, title="knowledge remove")
     from agent_runtime.cli.commands import knowledge as commands
 
-    commands.remove(place, screen, source, who)
+    commands.remove(shelf, screen, source)
 
 
 @app.command("refresh")
@@ -105,11 +122,12 @@ def knowledge_refresh(
     who: As = "",
     folder: AppFolder = HERE,
     data: DataFolder = None,
+    url: Url = None,
     as_json: AsJson = False,
 ) -> int:
     """Look at files again whose time has come, or all."""
     hello("knowledge refresh", as_json=as_json)
-    place, screen = open_place(folder, data, as_json=as_json)
+    shelf, screen = open_shelf(folder, data, url, who, as_json=as_json)
     from agent_runtime.cli.commands import knowledge as commands
 
-    return commands.refresh(place, screen, who, due_only=not everything)
+    return commands.refresh(shelf, screen, due_only=not everything)

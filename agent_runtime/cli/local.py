@@ -23,6 +23,7 @@ from agent_runtime.drawing import draw
 from agent_runtime.errors import Conflict, NotFound
 from agent_runtime.event import Event
 from agent_runtime.inbox import Counts, Filter, Order
+from agent_runtime.knowledge.trail import Trail, traces
 from agent_runtime.operators import FILE, channel, provide_operators
 from agent_runtime.resumption import Resumption
 from agent_runtime.run import Run, RunState
@@ -98,6 +99,10 @@ class Local:
     def asked_by(self, run: Run) -> list[Approval]:
         """As stored."""
         return self._read(lambda session: session.approvals.find(run_id=run.id))
+
+    def trails(self, run_id: str) -> list[Trail]:
+        """Read here."""
+        return self._read(lambda session: traces(session, run_id))
 
     def resume(self, run_id: str | None, wanted: Resumption) -> list[Run]:
         """Drive here what no worker holds."""

@@ -198,6 +198,24 @@ def runs_show(
     commands.show(station, screen, run_id)
 
 
+@runs.command("evidence")
+def runs_evidence(
+    run_id: RunId,
+    number: Annotated[
+        int | None, typer.Argument(help="One passage of the list, in full.", metavar="[N]")
+    ] = None,
+    folder: AppFolder = HERE,
+    data: DataFolder = None,
+    url: Url = None,
+    as_json: AsJson = False,
+) -> None:
+    """See what a run was shown: text, document, version, why it was found, who quoted it."""
+    station, screen = _station(folder, data, url, as_json=as_json, title="runs evidence")
+    from agent_runtime.cli.commands import runs as commands
+
+    commands.evidence(station, screen, run_id, number)
+
+
 @runs.command("resume")
 def runs_resume(
     run_id: Annotated[

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from agent_runtime.cli.administration import Administration
     from agent_runtime.cli.opening import Place
     from agent_runtime.cli.screen import Screen
+    from agent_runtime.cli.shelf import Shelf
     from agent_runtime.cli.station import Station
     from agent_runtime.client import Client
 
@@ -122,6 +123,29 @@ def open_administration(
     if named and not who:
         raise InvalidInput("--as", who, "is missing", remedy="Say who you are.")
     from agent_runtime.cli.administration import Here
+
+    return Here(place, who), screen
+
+
+def open_shelf(
+    folder: Path,
+    data: Path | None,
+    url: str | None,
+    who: str = "",
+    *,
+    as_json: bool,
+    title: str = "",
+) -> tuple[Shelf, Screen]:
+    """The same for the knowledge base."""
+    if url is not None:
+        client, screen = _connect(folder, data, url, who, as_json=as_json, title=title)
+        from agent_runtime.cli.shelf import There
+
+        there = There(client.knowledge)
+        weakref.finalize(there, client.close)
+        return there, screen
+    place, screen = open_place(folder, data, as_json=as_json, title=title)
+    from agent_runtime.cli.shelf import Here
 
     return Here(place, who), screen
 

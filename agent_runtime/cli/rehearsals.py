@@ -25,6 +25,12 @@ def rehearse(
         str | None,
         typer.Option("--workflow", help="A stored version: NAME/NUMBER.", metavar="VERSION"),
     ] = None,
+    model: Annotated[
+        str | None, typer.Option(help="Another model, asked now.", metavar="NAME")
+    ] = None,
+    live_model: Annotated[
+        bool, typer.Option(help="Ask the model where a recording ends; effects stay stubbed.")
+    ] = False,
     since: Annotated[str | None, typer.Option(help="From this time on.")] = None,
     limit: Annotated[int, typer.Option(min=1, help="The newest decisions, at most.")] = 10_000,
     max_alarms: Annotated[
@@ -44,13 +50,13 @@ def rehearse(
     data: DataFolder = None,
     as_json: AsJson = False,
 ) -> int:
-    """Try a changed policy, prompt or version on the past; 1 when it breaks a limit."""
+    """Try a changed policy, prompt, model or version on the past; 1 when it breaks a limit."""
     place, screen = open_place(folder, data, as_json=as_json, title="rehearse")
     from agent_runtime.cli.commands import rehearsals as commands
     from agent_runtime.replay.rehearsal import Limits
     from agent_runtime.replay.rehearse import Stretch
 
-    tried = commands.Tried(policy, prompt, version, tenant)
+    tried = commands.Tried(policy, prompt, version, model, tenant, live=live_model)
     limits = Limits(alarms=max_alarms, changes=max_changes, unknown=max_unknown)
     stretch = Stretch(read_moment("--since", since), limit)
     return commands.run(place, screen, tried, stretch, commands.Asked(limits, page, cases))

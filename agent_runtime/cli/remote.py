@@ -19,6 +19,7 @@ from agent_runtime.declaration import Declaration
 from agent_runtime.errors import InvalidInput, NotPermitted
 from agent_runtime.event import Event
 from agent_runtime.inbox import Counts, Filter, Order
+from agent_runtime.knowledge.trail import Trail
 from agent_runtime.resumption import Resumption
 from agent_runtime.run import Run, RunState
 from agent_runtime.runtime import Settlement
@@ -75,6 +76,10 @@ class Remote:
         """In whatever state."""
         wanted = Filter(statuses=get_args(ApprovalStatus), run_id=run.id)
         return list(self._client.approvals(wanted))
+
+    def trails(self, run_id: str) -> list[Trail]:
+        """One by one, as the server tells them."""
+        return list(self._client.trails(run_id))
 
     def resume(self, run_id: str | None, wanted: Resumption) -> list[Run]:
         """One run; what is ready is driven by the server's own workers."""

@@ -17,6 +17,7 @@ from agent_runtime.comment import Comment
 from agent_runtime.declaration import Declaration
 from agent_runtime.event import Event
 from agent_runtime.inbox import Counts, Filter, Order
+from agent_runtime.knowledge.trail import Trail
 from agent_runtime.resumption import Resumption
 from agent_runtime.run import Run, RunState
 from agent_runtime.runtime import Settlement
@@ -74,6 +75,10 @@ class Station(Protocol):
 
     def asked_by(self, run: Run) -> list[Approval]:
         """A run's questions."""
+        ...
+
+    def trails(self, run_id: str) -> list[Trail]:
+        """Every passage that the run was shown, in order, followed back to its document."""
         ...
 
     def resume(self, run_id: str | None, wanted: Resumption) -> list[Run]:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar
 from agent_runtime.approval import Answer, Approval
 from agent_runtime.client.administration import Administration
 from agent_runtime.client.answer import as_, items, path_of
+from agent_runtime.client.knowledge import Knowledge
 from agent_runtime.client.wire import Wire, from_problem
 from agent_runtime.comment import Comment
 from agent_runtime.declaration import Declaration
@@ -24,6 +25,7 @@ from agent_runtime.run import Run, RunState
 if TYPE_CHECKING:  # what stands beside these is heavy, and needed by few
     from agent_runtime.bulk import BulkAnswer, Item, Preview
     from agent_runtime.evaluation.report import Report
+    from agent_runtime.knowledge.trail import Trail
     from agent_runtime.store import JournalEntry
     from agent_runtime.store.calls import ModelCall
     from agent_runtime.store.labels import Label
@@ -56,6 +58,11 @@ class Client:
     def administration(self) -> Administration:
         """Tokens, notices, policies, the history's proof, tenants."""
         return Administration(self._wire)
+
+    @cached_property
+    def knowledge(self) -> Knowledge:
+        """What steps may read."""
+        return Knowledge(self._wire)
 
     def __enter__(self) -> Self:
         return self
@@ -146,6 +153,15 @@ class Client:
     def run(self, run_id: str) -> Run:
         """One run."""
         return as_(Run, self._wire.get(path_of("runs", run_id)))
+
+    def trails(self, run_id: str) -> Iterator[Trail]:
+        """Each passage that a run was shown and that is still there, with where it comes from."""
+        from agent_runtime.knowledge.trail import Trail
+
+        bundles = self._wire.get(path_of("runs", run_id, "evidence"))["items"]
+        passages = {name: kept for one in bundles for name, kept in one["passages"].items()}
+        for name in (name for name, kept in passages.items() if kept is not None):
+            yield as_(Trail, self._wire.get(path_of("runs", run_id, "evidence", name)))
 
     def journal(self, run_id: str) -> list[JournalEntry]:
         """A run's calls of write tools."""

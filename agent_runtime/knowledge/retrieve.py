@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -26,6 +27,10 @@ SENT = 64
 """Texts that are embedded and stored at a time."""
 NEXT = 10
 """Outranked passages that are told: what came next, not all that there is."""
+READ = 500
+"""Vectors that are read before others have their turn: a few milliseconds."""
+READS = 3
+"""How often they are read again where they change meanwhile: what is newer is found next time."""
 MATRICES = 4
 """Tenants whose embeddings are held in memory."""
 
@@ -100,10 +105,13 @@ class Retriever:
         if not knowledge.state()[1]:
             return Answer(())
         vector, warnings = await self._vector(asked.query)
+        matrix = None
+        if vector is not None and self._embedder is not None:
+            matrix = await self._matrix(tenant, self._embedder.model)
+        # From here on nobody else has a turn: what is found is there until it is told.
         by_words = knowledge.by_words(asked.query, asked.within, DEEP)
         by_vector: list[Hit] = []
-        if vector is not None and self._embedder is not None:
-            matrix = self._matrix(tenant, knowledge, self._embedder.model)
+        if vector is not None and matrix is not None:
             by_vector = matrix.nearest(knowledge, vector, asked.within, DEEP)
             if matrix.missing:
                 warnings += (f"{matrix.missing} passages have no vector yet.",)
@@ -133,11 +141,16 @@ class Retriever:
         except ModelUnavailable:
             return None, ("The embeddings endpoint did not answer: searched by words alone.",)
 
-    def _matrix(self, tenant: str, knowledge: Knowledge, model: str) -> _Matrix:
+    async def _matrix(self, tenant: str, model: str) -> _Matrix:
+        """The vectors as they are now. Others have their turns while many are read."""
+        knowledge = self._store.read(tenant).knowledge
         known = self._matrices.pop((tenant, model), None)
-        generation, _ = knowledge.state()
-        if known is None or known.generation != generation:
-            known = _Matrix.read(knowledge, model, generation, known)
+        if known is None:
+            known = await _Matrix.read(knowledge, model, None)
+        for _ in range(READS):
+            if known.generation == knowledge.state()[0]:
+                break
+            known = await _Matrix.read(knowledge, model, known)
         self._matrices[tenant, model] = known
         if len(self._matrices) > MATRICES:
             self._matrices.popitem(last=False)
@@ -156,17 +169,21 @@ class _Matrix:
     allowed: OrderedDict[Within, np.ndarray]
 
     @classmethod
-    def read(
-        cls, knowledge: Knowledge, model: str, generation: int, before: _Matrix | None
-    ) -> _Matrix:
+    async def read(cls, knowledge: Knowledge, model: str, before: _Matrix | None) -> _Matrix:
         """The vectors as they are now; what is known from before is not read again."""
         import numpy as np
 
+        generation, _ = knowledge.state()
         hashes = list(knowledge.hashes())
         lines = {} if before is None else dict(zip(before.hashes, before.lines, strict=True))
-        new = {name for _, name in hashes} - lines.keys()
-        for name, vector in knowledge.vectors(model, new):
-            lines[name] = _unit(np.frombuffer(vector, dtype="<f4")[None, :])[0]
+        new = sorted({name for _, name in hashes} - lines.keys())
+        for at in range(0, len(new), READ):
+            found = list(knowledge.vectors(model, new[at : at + READ]))
+            if found:
+                read = np.frombuffer(b"".join(vector for _, vector in found), dtype="<f4")
+                units = _unit(read.reshape(len(found), -1))
+                lines.update(zip((name for name, _ in found), units, strict=True))
+            await asyncio.sleep(0)
         held = [(row, name) for row, name in hashes if name in lines]
         return cls(
             generation=generation,

@@ -69,6 +69,15 @@ def trace(session: Session, run_id: str, content: str) -> Trail:
     )
 
 
+def traces(session: Session, run_id: str) -> list[Trail]:
+    """The trails of all that a run was shown and that is still there, in order; raises NotFound."""
+    session.runs.get(run_id)
+    bundles = [e.body for e in session.events.find(run_id) if e.type == "bundle.assembled"]
+    names = dict.fromkeys(name for body in bundles if body is not None for name in body["shown"])
+    kept = [name for name in names if session.recordings.kept(name) is not None]
+    return [trace(session, run_id, name) for name in kept]
+
+
 def _quotes(envelope: dict[str, Any], passage: Shown) -> list[Quote]:
     cited = [Evidence.model_validate(one) for one in envelope.get("evidence", [])]
     return [

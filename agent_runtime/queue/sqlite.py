@@ -85,7 +85,8 @@ class SqliteQueue:
             if left <= 0:
                 return False
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._nudged.wait(), min(TICK, left))
+                async with asyncio.timeout(min(TICK, left)):
+                    await self._nudged.wait()
         self._nudged.clear()
         return True
 

@@ -8,17 +8,20 @@ from dataclasses import dataclass, replace
 from agent_runtime.app import App
 from agent_runtime.errors import InvalidInput
 from agent_runtime.policy import PolicySet
+from agent_runtime.replay.stub import Live
 
 
 @dataclass(frozen=True)
 class Change:
     """What is tried: the app as it would be. `graphs`: more than policies are other, so that every
-    run is played whole. `follow`: where an answer flips, play on."""
+    run is played whole. `follow`: where an answer flips, play on. `live`: a model that is asked
+    where a recording ends."""
 
     what: str
     app: App
     graphs: bool = False
     follow: bool = True
+    live: Live | None = None
 
 
 def with_policies(app: App, texts: Mapping[str, str]) -> App:

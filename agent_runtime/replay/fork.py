@@ -25,6 +25,7 @@ from agent_runtime.state import State
 from agent_runtime.store import Content, Session
 from agent_runtime.trigger import Trigger
 from agent_runtime.verdict import Operator
+from agent_runtime.version import Version
 from agent_runtime.workflow import Workflow, validate_input
 
 EDITABLE = "input.FIELD, evidence.SOURCE or envelope.FIELD"
@@ -95,39 +96,51 @@ async def fork(
     not validate, RecordingGone where the state of then was pruned.
     """
     start = await plan_fork(runtime, run_id, step, edits, operator, visit=visit)
-    store, app = runtime.store, runtime.app
+    trace = runtime.worker.new_trace()
 
     def insert(session: Session) -> Run:
         origin = session.runs.get(run_id)
-        version = app.version(origin.workflow)
+        version = runtime.app.version(origin.workflow)
+        made = _made(session, start, version, trace)
         for content in (*start.contents, Content.of(start.state)):
             session.recordings.put(content)
-        made = Run(
-            id=new_id("run"),
-            tenant=session.tenant,
-            workflow=origin.workflow,
-            version=version.id,
-            state="queued",
-            input=start.input,
-            trigger=Trigger(kind="request", owner=operator.name),
-            epoch=0,
-            trace=runtime.worker.new_trace(),
-            ready_at=session.now,
-            origin=start.origin,
-            created_at=session.now,
-            updated_at=session.now,
-        )
         session.versions.keep(version)
         session.runs.insert(made, start.documents)
-        told = start.origin.model_dump(mode="json")
-        body = {"workflow": made.workflow, "version": made.version, "input": made.input}
-        body["trigger"] = made.trigger.model_dump(mode="json")
-        session.events.append("run.queued", made.id, **body, origin=told)
-        named = {"to": made.id, "step": step, "visit": start.origin.visit}
-        session.events.append("run.forked", run_id, **named, by=operator.name, reason=reason)
+        _tell(session, made, start.origin, reason)
         return made
 
-    return await store.write(operator.tenant, insert)
+    return await runtime.store.write(operator.tenant, insert)
+
+
+def _made(session: Session, start: Start, version: Version, trace: str) -> Run:
+    """The new run; whoever forked it has started it."""
+    return Run(
+        id=new_id("run"),
+        tenant=session.tenant,
+        workflow=version.workflow,
+        version=version.id,
+        state="queued",
+        input=start.input,
+        trigger=Trigger(kind="request", owner=start.origin.by),
+        epoch=0,
+        trace=trace,
+        ready_at=session.now,
+        origin=start.origin,
+        created_at=session.now,
+        updated_at=session.now,
+    )
+
+
+def _tell(session: Session, made: Run, origin: Origin, reason: str) -> None:
+    """Say it in the history of both runs."""
+    body = {"workflow": made.workflow, "version": made.version, "input": made.input}
+    body |= {
+        "trigger": made.trigger.model_dump(mode="json"),
+        "origin": origin.model_dump(mode="json"),
+    }
+    session.events.append("run.queued", made.id, **body)
+    named = {"to": made.id, "step": origin.step, "visit": origin.visit}
+    session.events.append("run.forked", origin.run, **named, by=origin.by, reason=reason)
 
 
 async def plan_fork(

@@ -61,6 +61,8 @@ def _head(found: Rehearsal) -> Iterator[str]:
     yield f"  canary: a policy that forbids everything {seen}"
     changed, unknown = len(found.changes), len(found.unknown)
     yield f"  {found.unchanged} unchanged, {changed} changed, {unknown} unknown"
+    if found.model:
+        yield f"  answers that are no recording's, given now by {found.model}: {found.live}"
     totals = ", ".join(f"{number} {kind}" for kind, number in sorted(found.totals.items()))
     if totals:
         yield f"  {totals}; {found.rerun} graphs played again"

@@ -56,6 +56,8 @@ class Player:
         self.tape = tape
         self._trying = trying
         self.gap: Gap | None = None
+        self.asked_live = 0
+        """How often a model was asked in place of the tape."""
         self.until = 0
         """The number of the last event of the chapter that is played."""
         self._clock = clock
@@ -74,6 +76,11 @@ class Player:
     def new_id(self, prefix: str) -> str:
         """The id that was drawn then; a fresh one where nothing refers to it."""
         return next(self._ids, new_id(prefix)) if prefix == "apr" else new_id(prefix)
+
+    def holds(self, messages: Sequence[BaseMessage]) -> bool:
+        """Whether exactly these messages were answered then."""
+        asked = [(message.type, message.content) for message in messages]
+        return any(said(one.request) == asked for one in self._exchanges)
 
     def answer(self, messages: Sequence[BaseMessage]) -> AIMessage:
         """What the model answered to exactly these messages; raises RecordingEnds."""

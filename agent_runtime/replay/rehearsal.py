@@ -87,6 +87,8 @@ class Rehearsal(Told):
     """The report. `reproduced`: how many decisions the old policy gave once more, all of those
     that `decisions` counts; `canary`: a policy that forbids everything was seen to.
 
+    `live`: how many answers a model gave now, because no recording holds them, and `model`: which.
+
     `digest` names the old and the new policies and the stretch of history that was looked at.
     """
 
@@ -109,6 +111,8 @@ class Rehearsal(Told):
     canary: bool
     rerun: int
     seconds: float
+    live: int = 0
+    model: str = ""
 
     @property
     def alarms(self) -> tuple[Changed, ...]:

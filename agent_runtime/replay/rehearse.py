@@ -82,6 +82,7 @@ class Outcome:
     changes: Sequence[Changed]
     unknown: Sequence[Unknown]
     rerun: int
+    live: int
 
 
 def count_decisions(session: Session, stretch: Stretch) -> int:
@@ -116,6 +117,7 @@ async def rehearse(
         **_counted(past, outcome),
         fixtures=await _fixtures(change.app, outcome.judged),
         canary=canary,
+        model="" if change.live is None else change.live.model.producer,
         seconds=round(perf_counter() - began, 3),
     )
 
@@ -147,6 +149,7 @@ def _counted(past: Past, outcome: Outcome) -> dict[str, Any]:
         "load": load(judged),
         "agreement": agreement(judged),
         "rerun": outcome.rerun,
+        "live": outcome.live,
     }
 
 
@@ -266,12 +269,13 @@ class _Work:
         self._opened: Stage | None = None
         self._ends: dict[str, str] = {}
         self._rerun = 0
+        self._live = 0
 
     async def all(self, past: Past, advance: Advance) -> Outcome:
         """Every answer under the change, and what follows from those that are other."""
         judged, lost = await self._graphs(past, advance) if self._change.graphs else past.judged()
         changes, open_ends = await self._changes(judged)
-        return Outcome(judged, changes, [*lost, *open_ends], self._rerun)
+        return Outcome(judged, changes, [*lost, *open_ends], self._rerun, self._live)
 
     async def _graphs(self, past: Past, advance: Advance) -> tuple[list[Judged], list[Unknown]]:
         """Every run played whole: what its gates say then, as far as the recording goes."""
@@ -317,13 +321,14 @@ class _Work:
             self._ends[run_id] = f"{UNKNOWN}: {error}"
             return {}
         self._rerun += 1
+        self._live += stage.asked_live
         self._ends[run_id] = _end(run, gap, events)
         bodies = [e.body or {} for e in events if e.type == "gate.judged"]
         return {(b["step"], b["visit"]): Verdict.model_validate(b["verdict"]) for b in bodies}
 
     async def _stage(self) -> Stage:
         if self._opened is None:
-            opening = staged(self._change.app, self._asking)
+            opening = staged(self._change.app, self._asking, self._change.live)
             self._opened = await self._stack.enter_async_context(opening)
         return self._opened
 

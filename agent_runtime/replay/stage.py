@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import tempfile
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -18,7 +19,7 @@ from agent_runtime.graph import Graph, compile_graph
 from agent_runtime.models.lineup import Lineup
 from agent_runtime.models.model import Model
 from agent_runtime.replay.player import Gap, Player, TapeClock
-from agent_runtime.replay.stub import RecordedChat, stubbed
+from agent_runtime.replay.stub import Live, RecordedChat, stubbed
 from agent_runtime.replay.tape import HALTS, WORKED, Chapter, Tape
 from agent_runtime.run import ENDS, Run
 from agent_runtime.settings import ModelSettings
@@ -51,8 +52,14 @@ class Stage:
     clock: TapeClock
     app: App
     asking: ModelSettings
+    live: Live | None = None
     _graphs: dict[str, Graph] = field(default_factory=dict)
     _player: Player | None = None
+
+    @property
+    def asked_live(self) -> int:
+        """How often the last run asked the live model."""
+        return 0 if self._player is None else self._player.asked_live
 
     async def play(self, tape: Tape) -> AsyncIterator[Played]:
         """The run's chapters in order, up to and with the first that the recording ends in."""
@@ -108,8 +115,8 @@ class Stage:
             models=Lineup(
                 asking=self.asking,
                 rng=Random(0),  # noqa: S311 — jitter of waits that are not waited for
-                sleep=_at_once,
-                _connect=lambda name: _model(player, self.asking, name),
+                sleep=_at_once if self.live is None else asyncio.sleep,
+                _connect=lambda name: _model(player, self.asking, name, self.live),
             ),
             lease=LEASE,
             new_id=player.new_id,
@@ -139,13 +146,14 @@ class Stage:
 
 
 @asynccontextmanager
-async def staged(app: App, asking: ModelSettings) -> AsyncIterator[Stage]:
-    """A stage for an app's workflows; its scratch file is gone afterwards."""
+async def staged(app: App, asking: ModelSettings, live: Live | None = None) -> AsyncIterator[Stage]:
+    """A stage for an app's workflows; its scratch file is gone afterwards. `live` answers where a
+    recording ends."""
     with tempfile.TemporaryDirectory(prefix="agent-runtime-replay-") as folder:
         clock = TapeClock(datetime(1970, 1, 1, tzinfo=UTC))
         store = Store(Path(folder) / "scratch.db", clock)
         try:
-            stage = Stage(store, clock, app, asking)
+            stage = Stage(store, clock, app, asking, live)
             playing = stage._playing
             workflows = {name: stubbed(w, playing) for name, w in app.workflows.items()}
             stage.app = replace(app, workflows=workflows, _pinned={})
@@ -160,10 +168,12 @@ async def _at_once(_: float) -> None:
     """Waits that were waited through once."""
 
 
-def _model(player: Player, asking: ModelSettings, name: str) -> Model:
+def _model(player: Player, asking: ModelSettings, name: str, live: Live | None) -> Model:
     spec = asking.models.get(name)
     fallback = asking.model_fallback if spec is None else spec.fallback
-    return Model(player.producer, RecordedChat(playing=lambda: player), fallback=fallback)
+    chat = RecordedChat(playing=lambda: player, live=live)
+    producer = live.model.producer if live is not None and live.fresh else player.producer
+    return Model(producer, chat, fallback=fallback)
 
 
 def _begin(session: Session, tape: Tape, run: Run) -> None:

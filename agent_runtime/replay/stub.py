@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from langchain_core.callbacks import CallbackManagerForLLMRun
@@ -13,10 +13,21 @@ from langchain_core.outputs import ChatGeneration, ChatResult
 from langchain_core.runnables import Runnable
 from pydantic import BaseModel
 
+from agent_runtime.models.model import Model
 from agent_runtime.replay.player import Player
 from agent_runtime.step import Step
 from agent_runtime.tool import Probe, Tool, ToolCall
 from agent_runtime.workflow import Workflow
+
+
+@dataclass(frozen=True)
+class Live:
+    """A model that is asked where the recording ends; `fresh`: also where it goes on, since another
+    model is what is tried. Tools and effects stay the recording's."""
+
+    model: Model
+    fresh: bool = False
+
 
 Playing = Callable[[], Player]
 """The player of the run that is replayed at the moment."""
@@ -33,9 +44,12 @@ def stubbed(workflow: Workflow, playing: Playing) -> Workflow:
 
 
 class RecordedChat(BaseChatModel):
-    """Answers from the tape, whoever answered then."""
+    """Answers from the tape, whoever answered then; what it doesn't hold, `live` is asked, bound
+    as this is."""
 
     playing: Any
+    live: Any = None
+    bound: Any = None
 
     @property
     def _llm_type(self) -> str:
@@ -57,15 +71,24 @@ class RecordedChat(BaseChatModel):
         *args: Any,  # noqa: ARG002 — as above
         **kwargs: Any,  # noqa: ARG002 — as above
     ) -> ChatResult:
-        return self._generate(messages)
+        player: Player = self.playing()
+        if self.live is None or (not self.live.fresh and player.holds(messages)):
+            return self._generate(messages)
+        player.asked_live += 1
+        with self.live.model.guard():
+            answer = await (self.bound or self.live.model.chat).ainvoke(messages)
+        return ChatResult(generations=[ChatGeneration(message=answer)])
 
     def bind_tools(
         self,
-        tools: Sequence[Any],  # noqa: ARG002 — as above
-        **kwargs: Any,  # noqa: ARG002 — as above
+        tools: Sequence[Any],
+        **kwargs: Any,
     ) -> Runnable[Any, AIMessage]:
         """What was offered then is in the step's scope."""
-        return self
+        if self.live is None:
+            return self
+        bound = self.live.model.chat.bind_tools(tools, **kwargs)
+        return self.model_copy(update={"bound": bound})
 
 
 def _step(step: Step, stub: Callable[[Tool], Tool]) -> Step:

@@ -9,6 +9,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from sqlite3 import IntegrityError
 
+from pydantic import BaseModel
+
 from agent_runtime.action import action_digest
 from agent_runtime.app import App, write_tools
 from agent_runtime.errors import LostOwnership, NotFound, Ungated, WorkflowError
@@ -76,19 +78,10 @@ async def _capability(subject: Subject, tool: Tool) -> Finding:
     known = [one.question for one in subject.decided() if one.question.action.tool == tool.name]
     if not known:
         return missing(name, about, "no stored decision is about it")
-    reached: list[str] = []
-
-    async def function(_: object, call: ToolCall) -> None:
-        reached.append(call.key)
-
-    args, harmless = known[0].arguments, replace(tool, _function=function)
+    args, reached = known[0].arguments, list[str]()
+    harmless = _noting(tool, reached)
     call = ToolCall(run_id="verify", tenant=subject.tenant, key="bare", now=subject.store.now())
-    try:
-        await harmless(args, call)
-    except Ungated as error:
-        seen = error.message
-    else:
-        seen = "it was executed"
+    seen = await _called(harmless, args, call)
     refused = not reached
     named = action_digest(subject.tenant, harmless.exact(args))
     granted = replace(call, key="granted")
@@ -101,6 +94,24 @@ async def _capability(subject: Subject, tool: Tool) -> Finding:
         controlled="granted" in reached,
         control="with a grant for exactly this call it is reached",
     )
+
+
+def _noting(tool: Tool, reached: list[str]) -> Tool:
+    """The tool with a function that only notes the key of a call that gets so far."""
+
+    async def function(_: object, call: ToolCall) -> None:
+        reached.append(call.key)
+
+    return replace(tool, _function=function)
+
+
+async def _called(tool: Tool, args: BaseModel, call: ToolCall) -> str:
+    """What comes of a call without a grant."""
+    try:
+        await tool(args, call)
+    except Ungated as error:
+        return error.message
+    return "it was executed"
 
 
 def _scopes(subject: Subject) -> Iterator[Finding]:

@@ -103,7 +103,7 @@ def test_an_unknown_workflow_is_not_found(server: Served) -> None:
     is_problem(answer, 404, "not_found", "ledger")
 
 
-@pytest.mark.parametrize("path", ["/v1/nope", "/", "/v1/runs/", "/docs", "/v1/runs/%2e%2e/tokens"])
+@pytest.mark.parametrize("path", ["/v1/nope", "/v1/runs/", "/docs", "/v1/runs/%2e%2e/tokens"])
 def test_an_unknown_path_is_not_found(server: Served, path: str) -> None:
     """As a problem, like everything else."""
     is_problem(server.as_("ada").get(path), 404, "not_found")

@@ -15,8 +15,9 @@ PAGE = ROOT / "docs" / "api.md"
 
 
 def test_settings_are_complete() -> None:
-    """Each variable, with its default."""
-    rows = {row[0]: row[2] for row in table(PAGE, "variable")}
+    """Each variable, with its default: of the API, and of signing in to the console."""
+    pages = (PAGE, PAGE.with_name("console.md"))
+    rows = {row[0]: row[2] for page in pages for row in table(page, "variable")}
     for name, setting in ServeSettings.model_fields.items():
         shown = rows.pop(f"AGENT_RUNTIME_{name.upper()}")
         value = setting.default

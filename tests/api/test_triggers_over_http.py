@@ -126,4 +126,6 @@ def test_triggers_are_listed_without_their_secrets(server: Served) -> None:
         "owner": "mailroom",
         "mapping": None,
         "id": None,
+        "secret": "ledger",  # its name: what it says stands nowhere
+        "declared": True,
     }

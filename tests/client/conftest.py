@@ -15,7 +15,11 @@ from tests.cli.conftest import PROJECT, Said, Say, asked_made, clean_environment
 
 __all__ = ["asked_made", "clean_environment", "say"]
 
-PEOPLE = {"lena": ("support", "support_lead", "on_call"), "desk": ("starter",)}
+PEOPLE = {
+    "lena": ("support", "support_lead", "on_call"),
+    "desk": ("starter",),
+    "ada": ("administrator",),
+}
 
 
 @pytest.fixture(scope="session")

@@ -32,6 +32,13 @@ READING = (
     "workflows draw refund --format svg",
     "schedules list",
     "schedules next",
+    "runs evidence RUN",
+    "runs evidence RUN 2 --json",
+    "runs evidence RUN 99",
+    "runs evidence run-nope",
+    "knowledge list --json",
+    "knowledge search window",
+    "knowledge show src-nope",
     "runs show run-nope",
     "runs list --state asleep",
     "approvals show apr-nope",
@@ -126,3 +133,24 @@ def test_a_server_that_is_not_there(both: Both) -> None:
         said = both.say("runs", "list", "--url", "http://desk.example")
     said.fails(6, "in clear", "https")
     assert "art_secret" not in said.out + said.err
+
+
+def test_documents_are_taken_in_found_and_forgotten_there(both: Both, tmp_path: Path) -> None:
+    """By whom the token lets; what is refused there is told as it is here."""
+    (tmp_path / "a.md").write_text("# Zebras\n\nZebra parcels wait at the gate.")
+    (tmp_path / "b.txt").write_bytes(b"PK\x03\x04")
+    add = ("knowledge", "add", str(tmp_path), "--label", "zoo", "--version", "7")
+    assert both.there(*add).code == 3
+    said = both.there(*add, "--json", who="ada")
+    states = {one["name"].split("/")[-1]: one["state"] for one in said.json["sources"]}
+    assert (said.code, states) == (2, {"a.md": "added", "b.txt": "refused"})
+    for words in (("search", "zebra", "--label", "zoo"), ("show", f"{tmp_path.name}/a.md")):
+        here, there = (
+            both.here("knowledge", *words, "--json"),
+            both.there("knowledge", *words, "--json"),
+        )
+        assert there == here
+        assert "Zebra parcels" in there.out
+    assert both.there("knowledge", "refresh", who="ada").code == 2
+    assert both.there("knowledge", "remove", f"{tmp_path.name}/a.md", who="ada").code == 0
+    assert "Zebra" not in both.there("knowledge", "search", "zebra").out

@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 
 from agent_runtime import search_knowledge
 from agent_runtime.errors import ModelUnavailable, ToolDeclarationError
+from agent_runtime.knowledge import retrieve
 from agent_runtime.testing.embedding import embedding
 from tests.knowledge.conftest import OpenShelf, Shelf
 
@@ -193,3 +194,23 @@ async def test_an_ingest_that_was_killed_goes_on_where_it_was(
     assert [entry.state for entry in entries].count("unchanged") == len(sources)
     assert len(shelf.names()) == 120
     assert shelf.store.read("default").knowledge.state()[1] == 1_200
+
+
+async def test_others_have_their_turns_while_vectors_are_read(
+    open_shelf: OpenShelf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What comes in meanwhile is found as well, and what went is not."""
+    monkeypatch.setattr(retrieve, "READ", 5)
+    shelf = open_shelf(Near())
+    for number in range(40):
+        await shelf.put(f"{number}.md", f"Window number {number}.")
+    await shelf.retriever.embed_missing("default")
+    looking = asyncio.create_task(shelf.look("Window number 7", limit=40))
+    turns = 0
+    while not looking.done():
+        await asyncio.sleep(0)
+        turns += 1
+        if turns == 3:
+            await shelf.library.remove("default", "ada", "7.md")
+    assert turns >= 3
+    assert "7.md" not in [found.source.name for found in (await looking).found]

@@ -17,6 +17,7 @@ SEAM = "models/executor.py"
 
 LANGCHAIN = {
     "models/model.py": "the seam itself",
+    "replay/stub.py": "a chat model that the executor asks, and that may pass a question on",
     "worker.py": "a compiled graph",
     "tool.py": "a tool that was adopted",
     "testing/rules.py": "offline rules",

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from decimal import Decimal
 
 import pytest
 
+from agent_runtime import Envelope
 from agent_runtime.app import App
+from agent_runtime.brief import Brief
 from agent_runtime.errors import Conflict, InvalidInput, PolicyError
+from agent_runtime.models.model import offline_model
 from agent_runtime.replay.change import Change, with_policies, with_prompt
 from agent_runtime.replay.page import render_page, render_text
 from agent_runtime.replay.rehearsal import Limits, Rehearsal
 from agent_runtime.replay.rehearse import Stretch, rehearse
+from agent_runtime.replay.stub import Live
 from agent_runtime.settings import ModelSettings
 from tests.conftest import OpenOffice
-from tests.ledger import POLICY, make_app, make_pay, pay_workflow
+from tests.ledger import POLICY, make_app, make_pay, pay_once, pay_workflow, proposal
 from tests.office import Office
 from tests.replay.conftest import PROMPTED, rewrite
 
@@ -188,3 +193,38 @@ async def test_the_page_is_escaped_and_runs_nothing(past: Office) -> None:
     assert "<script" not in page
     assert "&lt;script&gt;" in page
     assert '<rect x="0"' in page
+
+
+def larger(brief: Brief) -> Envelope:
+    """Another model's opinion: it pays with a note of its own."""
+    return proposal(brief, arguments={"note": "by another model"})
+
+
+async def test_another_model_is_asked_now_and_acts_on_nothing(open_office: OpenOffice) -> None:
+    """What it says is no recording's, and is counted; facts of what it proposes were never read."""
+    office = await open_office(step=PROMPTED)
+    record = await office.flow()
+    change = Change("a model", office.runtime.app, graphs=True)
+    same = replace(change, live=Live(offline_model(pay_once), fresh=True))
+    found = await tried_app(office, same)
+    assert (found.unchanged, found.unknown, found.live, found.model) == (1, (), 1, "offline")
+    other = replace(change, live=Live(offline_model(larger), fresh=True))
+    found = await tried_app(office, other)
+    assert [one.why for one in found.unknown] == [
+        "unknown after step pay_out: its facts was never recorded"
+    ]
+    assert office.bank.payouts == record.payouts
+
+
+async def test_a_live_model_answers_where_the_recording_ends(open_office: OpenOffice) -> None:
+    """A changed prompt was never answered; its tools and effects stay the recording's."""
+    office = await open_office(step=PROMPTED)
+    record = await office.flow()
+    app = with_prompt(office.runtime.app, "pay", "Decide at once.")
+    live = Live(offline_model(pay_once))
+    found = await tried_app(office, Change("a prompt", app, graphs=True, live=live))
+    assert (found.unchanged, found.unknown, found.live) == (1, (), 1)
+    assert "answers that are no recording's, given now by offline: 1" in "".join(
+        render_text(found, Limits())
+    )
+    assert office.bank.payouts == record.payouts

@@ -58,7 +58,8 @@ async def test_an_altered_content_is_named_by_its_hash(asking: Office) -> None:
         asking, "UPDATE contents SET body = replace(body, 'mara', 'Mara') WHERE body LIKE '%Owner%'"
     )
     found = await again(asking, record)
-    assert (changed, found.result) == (1, "damaged")
+    # What was shown is kept one by one, and as the bundle that it was shown in.
+    assert (changed > 0, found.result) == (True, "damaged")
     assert "sha256:" in found.problem
     assert "does not have that hash" in found.problem
 

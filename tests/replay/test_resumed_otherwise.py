@@ -132,6 +132,7 @@ async def test_an_input_that_was_relied_on_stays(open_office: OpenOffice) -> Non
         ({"retry": "pay_out", "reason": " "}, InvalidInput, "reason"),
         ({"input": {"acount": "a2"}}, InvalidInput, "acount"),
         ({"input": {"account": "a1"}}, InvalidInput, "has already"),
+        ({"retry": "pay_out", "skip": "pay_out"}, InvalidInput, "one of retry, skip and input"),
     ],
 )
 async def test_what_cannot_be_changes_nothing(
@@ -151,11 +152,6 @@ async def test_another_step_than_it_stopped_at_is_for_a_fork(open_office: OpenOf
     run = await office.drive(await office.start())
     with pytest.raises(Conflict, match="stopped at step 'notes', not at 'pay_out'"):
         await resumed(office, run, retry="pay_out")
-
-
-def test_only_one_way_is_named() -> None:
-    with pytest.raises(ValueError, match="one of retry, skip and input"):
-        Resumption(reason="Both.", retry="pay_out", skip="pay_out")
 
 
 async def test_a_run_that_asks_people_is_not_retried(asking: Office) -> None:

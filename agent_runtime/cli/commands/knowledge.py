@@ -3,70 +3,50 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Mapping, Sequence
 from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
-from agent_runtime.access import a_tenant
-from agent_runtime.cli.opening import Place, admit
 from agent_runtime.cli.screen import Screen
+from agent_runtime.cli.shelf import Shelf, Tell
 from agent_runtime.cli.visible import short
-from agent_runtime.errors import InvalidInput, ModelUnavailable
+from agent_runtime.clock import SystemClock
+from agent_runtime.errors import InvalidInput
 from agent_runtime.knowledge.folder import about, files
 from agent_runtime.knowledge.index import Entry
-from agent_runtime.knowledge.retrieve import Answer, Asked, Found, within
-from agent_runtime.operators import channel, user
-from agent_runtime.runtime import Runtime
-from agent_runtime.source import NO_BEGIN, NO_END, KnownPassage, Source
+from agent_runtime.knowledge.retrieve import Found
+from agent_runtime.source import NO_BEGIN, NO_END, Source
 
-TENANT = "default"
 WIDTH = 300
 """Characters of a passage in a list."""
 LOUD = frozenset({"added", "changed", "removed", "missing", "refused"})
 
 
-def add(
-    place: Place, screen: Screen, paths: Sequence[Path], given: Mapping[str, Any], who: str
-) -> int:
+def add(shelf: Shelf, screen: Screen, paths: Sequence[Path], given: Mapping[str, Any]) -> int:
     """Take documents in; 2 where one of them was refused."""
     about(given, {})
     found = [file for path in paths for file in files(path, given)]
-
-    def entries(runtime: Runtime, by: str) -> AsyncIterator[Entry]:
-        return runtime.library.add_files(TENANT, by, found)
-
-    return _tell(screen, _changed(place, screen, who, entries, len(found)))
+    return _tell(screen, _telling(screen, len(found), lambda tell: shelf.add(found, tell)))
 
 
-def refresh(place: Place, screen: Screen, who: str, *, due_only: bool) -> int:
+def refresh(shelf: Shelf, screen: Screen, *, due_only: bool) -> int:
     """Look at files again; 2 where one of them was refused or is gone."""
-
-    def entries(runtime: Runtime, by: str) -> AsyncIterator[Entry]:
-        return runtime.library.refresh(TENANT, by, due_only=due_only)
-
-    return _tell(screen, _changed(place, screen, who, entries, None))
+    return _tell(
+        screen, _telling(screen, None, lambda tell: shelf.refresh(tell, due_only=due_only))
+    )
 
 
-def remove(place: Place, screen: Screen, source: str, who: str) -> None:
+def remove(shelf: Shelf, screen: Screen, source: str) -> None:
     """Forget a source."""
-
-    async def work(runtime: Runtime) -> Entry:
-        return await runtime.library.remove(TENANT, await _by(place, runtime, who), source)
-
-    gone = place.work(work)
+    gone = shelf.remove(source)
     screen.document(gone.model_dump(mode="json"))
     screen.line(f"{gone.name} is removed, with {gone.passages} passages")
 
 
-def show_list(place: Place, screen: Screen) -> None:
+def show_list(shelf: Shelf, screen: Screen) -> None:
     """List sources."""
-
-    async def work(runtime: Runtime) -> tuple[datetime, list[Source]]:
-        return runtime.clock.now(), runtime.store.read(TENANT).knowledge.sources()
-
-    now, found = place.work(work)
+    now, found = SystemClock().now(), shelf.sources()
     screen.document([source.model_dump(mode="json") for source in found])
     rows = [
         (
@@ -85,15 +65,10 @@ def show_list(place: Place, screen: Screen) -> None:
 
 
 def search(
-    place: Place, screen: Screen, query: str, labels: Sequence[str], limit: int, on: str
+    shelf: Shelf, screen: Screen, query: str, labels: Sequence[str], limit: int, on: str
 ) -> None:
     """Find passages."""
-
-    async def work(runtime: Runtime) -> Answer:
-        day = _day(on) if on else runtime.clock.now().date()
-        return await runtime.retriever.search(TENANT, Asked(query, within(day, labels), limit))
-
-    answer = place.work(work)
+    answer = shelf.search(query, labels, limit, _day(on) if on else None)
     screen.document(
         {"found": [told(found) for found in answer.found], "warnings": list(answer.warnings)}
     )
@@ -107,15 +82,9 @@ def search(
         screen.line(f"   {short(' '.join(found.passage.text.split()), WIDTH)}")
 
 
-def show(place: Place, screen: Screen, name: str) -> None:
+def show(shelf: Shelf, screen: Screen, name: str) -> None:
     """Show one source."""
-
-    async def work(runtime: Runtime) -> tuple[datetime, Source, list[KnownPassage]]:
-        knowledge = runtime.store.read(TENANT).knowledge
-        source = knowledge.source(name)
-        return runtime.clock.now(), source, knowledge.passages(source.id)
-
-    now, source, passages = place.work(work)
+    now, (source, passages) = SystemClock().now(), shelf.source(name)
     screen.document(
         {**source.model_dump(mode="json"), "texts": [p.model_dump(mode="json") for p in passages]}
     )
@@ -164,27 +133,15 @@ def freshness(source: Source, now: datetime) -> str:
     return f"fresh, {checked}"
 
 
-def _changed(
-    place: Place,
-    screen: Screen,
-    who: str,
-    entries: Callable[[Runtime, str], AsyncIterator[Entry]],
-    total: int | None,
-) -> list[Entry]:
-    async def work(runtime: Runtime) -> list[Entry]:
-        by = await _by(place, runtime, who)
-        done = []
-        with screen.progress("reading documents", total) as advance:
-            async for entry in entries(runtime, by):
-                done.append(entry)
-                advance()
-                if entry.state in LOUD:
-                    screen.line(_line(entry))
-        with suppress(ModelUnavailable):  # found by words until the endpoint answers
-            await runtime.retriever.embed_missing(TENANT)
-        return done
+def _telling(screen: Screen, total: int | None, work: Callable[[Tell], list[Entry]]) -> list[Entry]:
+    with screen.progress("reading documents", total) as advance:
 
-    return place.work(work, create=True)
+        def tell(entry: Entry) -> None:
+            advance()
+            if entry.state in LOUD:
+                screen.line(_line(entry))
+
+        return work(tell)
 
 
 def _tell(screen: Screen, entries: Sequence[Entry]) -> int:
@@ -200,15 +157,6 @@ def _line(entry: Entry) -> str:
     if entry.problem:
         return f"{entry.state}: {entry.problem}"
     return f"{entry.state}: {entry.name} ({entry.passages} passages, {entry.new} new)"
-
-
-async def _by(place: Place, runtime: Runtime, who: str) -> str:
-    """Who is recorded; a person who is named must be one who may."""
-    if not who:
-        return f"cli:{user()}"
-    operator = place.operator(who)
-    await admit(runtime, operator, "administer", a_tenant(operator.tenant))
-    return channel(operator.name)
 
 
 def _day(text: str) -> date:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,31 +14,39 @@ from agent_runtime.cli.commands.replays import write_report
 from agent_runtime.cli.opening import Place
 from agent_runtime.cli.screen import Screen
 from agent_runtime.errors import InvalidInput, NotFound
+from agent_runtime.models.lineup import line_up
+from agent_runtime.models.route import DEFAULT
 from agent_runtime.replay.change import Change, with_policies, with_prompt
 from agent_runtime.replay.decided import Decided, Reader
 from agent_runtime.replay.page import render_page, render_text
 from agent_runtime.replay.rehearsal import Changed, Limits, Rehearsal, as_document
 from agent_runtime.replay.rehearse import Stretch, count_decisions, rehearse
 from agent_runtime.replay.replay import pinned
+from agent_runtime.replay.stub import Live
 from agent_runtime.runtime import Runtime
-from agent_runtime.settings import load_model_settings
+from agent_runtime.settings import load_model_settings, load_settings
 from agent_runtime.store import Session
 
 
 @dataclass(frozen=True)
 class Tried:
-    """What is tried: exactly one of a folder of policies, a prompt, a stored version."""
+    """What is tried: exactly one of a folder of policies, a prompt, a stored version, a model.
+    `live`: where a recording ends, the configured model is asked."""
 
     policy: Path | None
     prompt: Path | None
     version: str | None
+    model: str | None = None
     tenant: str = "default"
+    live: bool = False
 
     def change(self, runtime: Runtime) -> Change:
         """The app as it would be; raises InvalidInput, NotFound, PolicyError."""
-        named = [one for one in (self.policy, self.prompt, self.version) if one is not None]
+        ways = (self.policy, self.prompt, self.version, self.model)
+        named = [one for one in ways if one is not None]
         if len(named) != 1:
-            raise InvalidInput("--policy", len(named), "name one of --policy, --prompt, --workflow")
+            known = "--policy, --prompt, --workflow, --model"
+            raise InvalidInput("--policy", len(named), f"name one of {known}")
         app = runtime.app
         if self.policy is not None:
             return Change(f"policies of {self.policy}", with_policies(app, _policies(self.policy)))
@@ -45,6 +54,8 @@ class Tried:
             text = _read("--prompt", self.prompt)
             changed = with_prompt(app, self.prompt.stem, text)
             return Change(f"prompt {self.prompt}", changed, graphs=True)
+        if self.model is not None:
+            return Change(f"model {self.model}", app, graphs=True)
         return self._stored(runtime.store.read(self.tenant), runtime, self.version or "")
 
     def _stored(self, session: Session, runtime: Runtime, named: str) -> Change:
@@ -56,6 +67,28 @@ class Tried:
                 return Change(f"version {label}", pinned(runtime.app, found), graphs=True)
         known = ", ".join(label for label, _ in session.versions.find(workflow)) or "none"
         raise NotFound("version", named, remedy=f"There are: {known}.")
+
+    @asynccontextmanager
+    async def asked(self, runtime: Runtime) -> AsyncIterator[Live | None]:
+        """The model that answers in place of recordings, if one does; raises InvalidInput where
+        there is no provider."""
+        if self.model is None and not self.live:
+            yield None
+            return
+        settings, asking = load_settings(), load_model_settings()
+        declared = self.model in asking.models
+        if self.model is not None and not declared:
+            settings = settings.model_copy(update={"model": self.model})
+        lineup = line_up(settings, asking)
+        if not lineup.has_model:
+            remedy = "Set OPENAI_API_KEY (and OPENAI_BASE_URL for another provider)."
+            raise InvalidInput("--model", self.model, "cannot be asked", remedy=remedy)
+        step = next(step for w in runtime.app.workflows.values() for step in w.steps)
+        try:
+            found = lineup.model(self.model if declared and self.model else DEFAULT, step)
+            yield Live(found, fresh=self.model is not None)
+        finally:
+            await lineup.close()
 
 
 @dataclass(frozen=True)
@@ -72,11 +105,11 @@ def run(place: Place, screen: Screen, tried: Tried, stretch: Stretch, asked: Ask
 
     async def work(runtime: Runtime) -> tuple[Rehearsal, list[dict[str, Any]]]:
         session, change = runtime.store.read(tried.tenant), tried.change(runtime)
-        total = count_decisions(session, stretch)
-        with screen.progress("rehearsing", total) as advance:
-            found = await rehearse(
-                session, runtime.app, change, stretch, load_model_settings(), advance
-            )
+        total, asking = count_decisions(session, stretch), load_model_settings()
+        async with tried.asked(runtime) as live:
+            change = replace(change, live=live)
+            with screen.progress("rehearsing", total) as advance:
+                found = await rehearse(session, runtime.app, change, stretch, asking, advance)
         return found, _cases(session, runtime, found) if asked.cases else []
 
     found, cases = place.work(work)

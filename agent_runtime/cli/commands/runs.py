@@ -10,6 +10,7 @@ from pydantic import BaseModel
 
 from agent_runtime.approval import Approval
 from agent_runtime.cli.explain import next_lines, run_lines, run_row
+from agent_runtime.cli.quoted import trail_lines, trail_row
 from agent_runtime.cli.reading import as_json, checked
 from agent_runtime.cli.screen import Screen
 from agent_runtime.cli.station import Station
@@ -81,6 +82,22 @@ def read_resumption(
         fields[name] = as_json(text)
     told = {"reason": reason, "retry": retry, "skip": skip, "input": fields}
     return checked(Resumption, told)
+
+
+def evidence(station: Station, screen: Screen, run_id: str, number: int | None) -> None:
+    """List what a run was shown, or open one passage of it."""
+    found = station.trails(run_id)
+    if number is None:
+        screen.document([trail.model_dump(mode="json") for trail in found])
+        columns = ("n", "source", "version", "standing", "quoted", "text")
+        rows = [trail_row(at, trail) for at, trail in enumerate(found, 1)]
+        screen.table(columns, rows, empty="It was shown nothing that is still there.")
+        return
+    if not 1 <= number <= len(found):
+        raise InvalidInput("N", number, f"is not 1 to {len(found)}")
+    trail = found[number - 1]
+    screen.document(trail.model_dump(mode="json"))
+    screen.lines(trail_lines(trail))
 
 
 def resume(station: Station, screen: Screen, run_id: str | None, wanted: Resumption) -> None:

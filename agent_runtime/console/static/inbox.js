@@ -459,12 +459,31 @@ detail.addEventListener("keydown", (event) => {
   }
 });
 
+/**
+ * Put the cursor where one types, unless it is inside already.
+ * @param {Element} one
+ */
+function enter(one) {
+  if (one.contains(document.activeElement) && document.activeElement?.tagName !== "SUMMARY") return;
+  /** @type {HTMLElement | null} */ (one.querySelector("select, input:not([type=hidden]), textarea"))?.focus();
+}
+
+// At once, not when the browser tells that it is open: a letter typed before would be a command.
+detail.addEventListener("click", (event) => {
+  const summary = /** @type {Element} */ (event.target).closest(".choose > details > summary");
+  const one = /** @type {HTMLDetailsElement | null} */ (summary?.parentElement ?? null);
+  if (!one) return;
+  event.preventDefault();
+  one.open = !one.open;
+  if (one.open) enter(one);
+});
+
 detail.addEventListener("toggle", async (event) => {
   const one = /** @type {HTMLDetailsElement} */ (event.target);
   if (!one.open) return;
   if (one.closest(".choose")) {
     for (const other of detail.querySelectorAll(".choose > details[open]")) if (other !== one) other.removeAttribute("open");
-    /** @type {HTMLElement | null} */ (one.querySelector("select, input:not([type=hidden]), textarea"))?.focus();
+    enter(one);
     one.scrollIntoView({ block: "nearest" });
   }
   const from = one.dataset.load;
