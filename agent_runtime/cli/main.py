@@ -209,7 +209,7 @@ def runs_evidence(
     url: Url = None,
     as_json: AsJson = False,
 ) -> None:
-    """See what a run was shown: text, document, version, why it was found, who quoted it."""
+    """See what a run was shown, and why it was found."""
     station, screen = _station(folder, data, url, as_json=as_json, title="runs evidence")
     from agent_runtime.cli.commands import runs as commands
 

@@ -108,7 +108,6 @@ class Retriever:
         matrix = None
         if vector is not None and self._embedder is not None:
             matrix = await self._matrix(tenant, self._embedder.model)
-        # From here on nobody else has a turn: what is found is there until it is told.
         by_words = knowledge.by_words(asked.query, asked.within, DEEP)
         by_vector: list[Hit] = []
         if vector is not None and matrix is not None:
@@ -258,16 +257,18 @@ def _described(
     by_words: Sequence[Hit],
     by_vector: Sequence[Hit],
 ) -> list[Found]:
-    """The hits with their passages and sources, in their order."""
+    """The hits with their passages and sources, in their order; without those that were removed
+    while they were looked for: another thread or process may commit at any moment."""
     words = {hit.row: rank for rank, hit in enumerate(by_words, start=1)}
     vectors = {hit.row: rank for rank, hit in enumerate(by_vector, start=1)}
-    known = [(hit, knowledge.at(hit.row)) for hit in placed]
-    names = {passage.source for _, passage in known}
-    sources = {name: knowledge.source(name) for name in names}
+    seen = [(hit, knowledge.at(hit.row)) for hit in placed]
+    names = {passage.source for _, passage in seen if passage is not None}
+    there = {name: found for name in names if (found := knowledge.find_source(name)) is not None}
+    known = [(hit, one) for hit, one in seen if one is not None and one.source in there]
     return [
         Found(
             passage=passage,
-            source=sources[passage.source],
+            source=there[passage.source],
             rank=rank,
             score=round(hit.score, 6),
             words_rank=words.get(hit.row),

@@ -150,15 +150,13 @@ class Knowledge:
         ).fetchone()
         return None if row is None else self._passage(*row)
 
-    def at(self, row: int) -> KnownPassage:
-        """The passage in that row; raises NotFound."""
+    def at(self, row: int) -> KnownPassage | None:
+        """The passage in that row; None when it is gone."""
         found = self._connection.execute(
             "SELECT source, id, number, body FROM passages WHERE tenant = ? AND row = ?",
             (self._tenant, row),
         ).fetchone()
-        if found is None:
-            raise NotFound("passage", str(row))
-        return self._passage(*found)
+        return None if found is None else self._passage(*found)
 
     def by_words(self, query: str, within: Within, limit: int) -> list[Hit]:
         """The passages that BM25 ranks best; ties stand by the hash of their text."""
@@ -207,7 +205,7 @@ class Knowledge:
             {"tenant": self._tenant, "model": model, "limit": limit},
         ).fetchall()
         found = [self.at(row) for (row,) in rows]
-        return [(passage.hash, passage.text) for passage in found]
+        return [(passage.hash, passage.text) for passage in found if passage is not None]
 
     def state(self) -> tuple[int, int]:
         """A number that every change of this tenant's knowledge raises, and its passages."""
