@@ -14,13 +14,22 @@ from typing import cast
 from agent_runtime.access import load_access
 from agent_runtime.app import App, proposals, write_tools
 from agent_runtime.errors import Conflict, InvalidInput, NotFound, PolicyError
+from agent_runtime.evaluation.trial import end_tries_of
 from agent_runtime.policy import PolicySet, Report, check_policies
-from agent_runtime.policy.change import PolicyChange, Tried, compare
+from agent_runtime.policy.change import (
+    PolicyChange,
+    Tried,
+    compare,
+    require_current,
+    require_seen,
+    widening_rules,
+)
 from agent_runtime.policy.table import Case, judge_table, read_table
 from agent_runtime.queue.files import FilesQueue
 from agent_runtime.replay.change import Change, with_policies
 from agent_runtime.replay.rehearsal import Rehearsal
 from agent_runtime.replay.rehearse import Stretch, rehearse
+from agent_runtime.replay.widening import evidence
 from agent_runtime.run import new_id
 from agent_runtime.runtime import Runtime
 from agent_runtime.settings import ModelSettings
@@ -28,7 +37,7 @@ from agent_runtime.store import Session
 from agent_runtime.tenant import HOME
 from agent_runtime.tool import Tool
 
-RECENT = 300
+RECENT = 2_000
 """Decisions that a proposed change is rehearsed on at once."""
 
 DEPLOYED = "deployment"
@@ -82,9 +91,9 @@ class Activation:
         active = self._session().policies.active()
         if active == self._followed:
             return
-        self._followed = active
         before = {name: policy.digest for name, policy in self._runtime.app.policies.items()}
         self.restore()
+        self._followed = active
         after = {name: policy.digest for name, policy in self._runtime.app.policies.items()}
         if after != before:
             await self._review()
@@ -98,10 +107,17 @@ class Activation:
         """
         self.in_force(name)
         draft = self._draft(name, self._file(name) if text is None else text, by, reason)
-        tried = await self._try(draft)
-        return await self._store(
-            draft.model_copy(update={"rehearsal": tried}), "policy.proposed", by
-        )
+        try:
+            found = await self.rehearse(draft)
+        except (InvalidInput, Conflict):
+            found = None  # nothing was decided yet, or nothing that can be told again
+        fresh = self._load(name, draft.text)
+        rules = widening_rules(self.in_force(name).rules, fresh.rules)
+        shown = {
+            "rehearsal": None if found is None else _tried(found),
+            "widening": evidence(self._session(), rules, found),
+        }
+        return await self._store(draft.model_copy(update=shown), "policy.proposed", by)
 
     async def activate(self, change_id: str, by: str, rehearsal: str | None = None) -> PolicyChange:
         """Put a proposed change in force, at once and for questions that are open too.
@@ -114,13 +130,14 @@ class Activation:
 
         def activate(session: Session) -> PolicyChange:
             change = session.policies.get(change_id)
-            _require_seen(change, rehearsal)
-            _require_current(change, session.policies.find("active", name=change.name))
+            require_seen(change, rehearsal)
+            require_current(change, session.policies.find("active", name=change.name))
             for other in session.policies.find(name=change.name):
                 if other.state == "active":
                     session.policies.update(other.id, state="replaced")
                 elif other.state == "proposed" and other.id != change.id:
                     session.policies.update(other.id, state="withdrawn")
+            end_tries_of(session, change)
             body = {"change": change.id, "policy": change.name, "digest": change.digest}
             session.events.append(
                 "policy.activated", None, **body, by=by, rehearsal=rehearsal or ""
@@ -182,20 +199,6 @@ class Activation:
         what = Change(change.id, with_policies(app, {change.name: change.text}), follow=False)
         return await rehearse(self._session(), app, what, Stretch(limit=RECENT), ModelSettings())
 
-    async def _try(self, draft: PolicyChange) -> Tried | None:
-        """The same in short, to be stored; None where there is nothing to be told."""
-        try:
-            found = await self.rehearse(draft)
-        except (InvalidInput, Conflict):
-            return None
-        return Tried(
-            digest=found.digest,
-            decisions=found.decisions,
-            changed=len(found.changes),
-            alarms=len(found.alarms),
-            unknown=len(found.unknown),
-        )
-
     def _rehearse(self, name: str, fresh: PolicySet) -> tuple[int, tuple[str, ...]]:
         """How many cases the project's decision table has, and which the policy fails."""
         cases = self.cases(name)
@@ -239,26 +242,11 @@ class Activation:
         return self._runtime.store.read(HOME)
 
 
-def _require_seen(change: PolicyChange, rehearsal: str | None) -> None:
-    """Raise Conflict unless whoever approves has seen what the change would have done."""
-    if change.rehearsal is not None and rehearsal != change.rehearsal.digest:
-        raise Conflict(
-            f"The change {change.id} was rehearsed, and this approval names no such rehearsal.",
-            remedy=f"Look at its rehearsal, and name it: {change.rehearsal.digest}",
-        )
-
-
-def _require_current(change: PolicyChange, active: list[PolicyChange]) -> None:
-    """Raise Conflict unless what was looked at is what putting it in force would do."""
-    if change.state != "proposed":
-        raise Conflict(f"The change {change.id} is {change.state} already.")
-    if change.failures:
-        raise Conflict(
-            f"The change {change.id} fails {len(change.failures)} rows of its decision table.",
-            remedy="Correct the rules or the table, and propose it again.",
-        )
-    if active and active[0].digest != change.before:
-        raise Conflict(
-            f"Another policy came into force since {change.id} was proposed.",
-            remedy="Propose it again, to see what it changes now.",
-        )
+def _tried(found: Rehearsal) -> Tried:
+    return Tried(
+        digest=found.digest,
+        decisions=found.decisions,
+        changed=len(found.changes),
+        alarms=len(found.alarms),
+        unknown=len(found.unknown),
+    )

@@ -4,14 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from typing import Annotated, Any, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 from pydantic.fields import FieldInfo
 
 from agent_runtime.action import Action, require_json
-from agent_runtime.errors import AlreadyDecided, Change, Conflict, InvalidInput, StaleQuestion
+from agent_runtime.errors import (
+    AlreadyDecided,
+    Change,
+    Conflict,
+    InvalidInput,
+    StaleQuestion,
+    Unconfirmed,
+)
 from agent_runtime.signal import Signals
 from agent_runtime.verdict import Operator, Risk, Slot, Verdict
 
@@ -69,9 +76,10 @@ Hold = Annotated[float, Field(ge=0, le=MAX_HOLD, allow_inf_nan=False)]
 class Answer(BaseModel):
     """What one person answers. `digest` is that of the question they saw, `version` that of its
     row (None: whatever it is by now). `arguments` belong to edit, `reason` is required by reject
-    and respond, `code` says by reject what kind of no it is. `hold_seconds`: how long the person
-    may undo it before it takes effect. `override`: although somebody else has claimed the
-    question. `channel`: how it reached us."""
+    and respond, `code` says by reject what kind of no it is. `confirm`: what a yes would do, typed,
+    where `Approval.confirmation` asks for it. `hold_seconds`: how long the person may undo it
+    before it takes effect. `override`: although somebody else has claimed the question.
+    `channel`: how it reached us."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -81,6 +89,7 @@ class Answer(BaseModel):
     reason: Text = ""
     code: RejectCode | None = None
     arguments: dict[str, Any] | None = None
+    confirm: Text = ""
     hold_seconds: Hold = 0.0
     override: bool = False
     channel: str = ""
@@ -197,6 +206,14 @@ class Approval(BaseModel):
         """The gate's answer that led to this question."""
         slots = self.slots if self.demanded is None else self.demanded
         return Verdict(kind="needs_approval", rules=self.rules, slots=slots)
+
+    @property
+    def confirmation(self) -> str:
+        """What has to be typed to say yes: the amount, or the target where no money moves. Empty:
+        nothing, because little is at risk or because a second person is asked."""
+        if self.risk != "high" or sum(slot.count for slot in self.slots) > 1:
+            return ""
+        return self.action.target_id if self.amount is None else str(self.amount)
 
     def yes(self) -> list[Decision]:
         """The answers that count towards the quorum."""
@@ -327,6 +344,27 @@ def _check_words(answer: Answer) -> None:
             "arguments", answer.arguments, "belong to an edit, and an edit needs them"
         )
     require_json("arguments", answer.arguments)
+
+
+def check_confirmed(approval: Approval, answer: Answer) -> None:
+    """Raise Unconfirmed unless a yes comes with what it would do, where that has to be typed.
+
+    An amount may be typed with blanks between its digits and a decimal comma.
+    """
+    wanted, typed = approval.confirmation, answer.confirm.strip()
+    if answer.kind != "approve" or not wanted or typed == wanted:
+        return
+    if approval.amount is None or _money(typed) != approval.amount:
+        problem = "is not what this would do" if typed else "is missing, and the risk is high"
+        raise Unconfirmed("confirm", typed, problem, remedy=f"Type {wanted}.")
+
+
+def _money(typed: str) -> Decimal | None:
+    try:
+        found = Decimal("".join(typed.split()).replace(",", "."))
+    except InvalidOperation:
+        return None
+    return found if found.is_finite() else None
 
 
 def declared_amount(facts: type[BaseModel] | None, read: dict[str, Any]) -> Decimal | None:

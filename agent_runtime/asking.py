@@ -27,13 +27,13 @@ def step_of(app: App, asked: Approval) -> Step:
 def put_question(
     installation: Installation, asked: Approval, run: Run
 ) -> tuple[PolicySet, Question]:
-    """The stored question as policy is asked it, and the policy set in force.
+    """The stored question as policy is asked it, and the policy set that decides about its run.
 
     Raises StaleQuestion as `step_of`, PolicyError when its policy set is gone.
     """
     step = step_of(installation.app, asked)
     tool = step.tool("action", asked.action.tool)
-    policy = installation.app.policies.get(asked.policy)
+    policy = installation.policies_of(run).get(asked.policy)
     if policy is None or tool.facts_model is None:
         raise PolicyError(f"There is no policy set {asked.policy!r} any more.")
     put = Question(

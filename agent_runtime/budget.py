@@ -74,17 +74,21 @@ class Spent(BaseModel):
 
 
 class Price(BaseModel):
-    """What a model costs per million tokens; `cached`: input that the provider had cached."""
+    """What a model costs per million tokens; `cached`: input that the provider had cached. `batch`:
+    the share of all this that a batched call costs, as 0.5 for half."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     input: Annotated[Decimal, Field(ge=0)]
     output: Annotated[Decimal, Field(ge=0)] = Decimal(0)
     cached: Annotated[Decimal, Field(ge=0)] | None = None
+    batch: Annotated[Decimal, Field(gt=0, le=1)] = Decimal(1)
 
-    def of(self, tokens_in: int, tokens_out: int, tokens_cached: int = 0) -> int:
+    def of(
+        self, tokens_in: int, tokens_out: int, tokens_cached: int = 0, *, batched: bool = False
+    ) -> int:
         """The cost in billionths, rounded up: a sum of costs is never below the truth."""
         cached = self.input if self.cached is None else self.cached
         fresh = max(0, tokens_in - tokens_cached)
         millionths = fresh * self.input + tokens_cached * cached + tokens_out * self.output
-        return ceil(millionths * 1000)
+        return ceil(millionths * (self.batch if batched else 1) * 1000)

@@ -18,6 +18,7 @@ from agent_runtime.approval import (
     missing_slots,
 )
 from agent_runtime.errors import AlreadyDecided, Conflict, InvalidInput, NotPermitted
+from agent_runtime.inbox import Filter, Order, Page
 from agent_runtime.store import Session
 from agent_runtime.verdict import Operator
 
@@ -119,6 +120,14 @@ def _chain(asked: Approval, name: str) -> list[str]:
         name = givers[-1]
         hands.append(name)
     return hands
+
+
+def inbox(session: Session, wanted: Filter, order: Order, who: Operator | None) -> Page:
+    """One page of the tenant's questions; `who` is the person behind `mine` and `claimed`."""
+    keys = session.inbox.page(wanted, order, who)
+    shown = keys[: order.limit]
+    found = session.approvals.read([key.id for key in shown])
+    return Page(items=tuple(found), after=shown[-1] if len(keys) > len(shown) else None)
 
 
 def waiting_roles(approval: Approval) -> list[str]:

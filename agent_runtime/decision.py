@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from functools import partial
 from typing import Any, TypeVar
@@ -17,6 +18,7 @@ from agent_runtime.approval import (
     Decision,
     check_answer,
     check_claim,
+    check_confirmed,
     check_open,
     missing_slots,
 )
@@ -25,8 +27,8 @@ from agent_runtime.candidacy import waiting_roles
 from agent_runtime.comment import Comment, CommentText
 from agent_runtime.edit import Edited, judge_edit
 from agent_runtime.errors import Conflict, InvalidInput, NotPermitted, StaleQuestion
-from agent_runtime.freshness import differing_facts, note_facts
-from agent_runtime.inbox import FIRST_PAGE, Counts, Filter, Order, Page
+from agent_runtime.freshness import differing_documents, differing_facts, note_facts
+from agent_runtime.inbox import FIRST_PAGE, Counts, Filter, Key, Order, Page
 from agent_runtime.policy import PolicySet
 from agent_runtime.reentry import as_starter
 from agent_runtime.run import Run, new_id
@@ -51,7 +53,8 @@ class Desk:
         """Record one person's answer; returns the approval as it stands after it.
 
         Raises AlreadyDecided, StaleQuestion (with what changed), Conflict (claimed by somebody
-        else), NotPermitted, InvalidInput or NotFound, with nothing stored of the answer.
+        else), NotPermitted, InvalidInput (Unconfirmed: the amount is to be typed) or NotFound,
+        with nothing stored of the answer.
         """
         store, tenant = self._in.store, operator.tenant
         asked = store.read(tenant).approvals.get(approval_id)
@@ -66,6 +69,7 @@ class Desk:
         def record(session: Session) -> Approval:
             before = session.approvals.get(approval_id)
             self._check(session, before, operator, answer)
+            check_confirmed(before, answer)
             mine = _decision(session, before, operator, answer, ruling)
             session.approvals.record(mine)
             decided = before.model_copy(update={"decisions": (*before.decisions, mine)})
@@ -170,10 +174,25 @@ class Desk:
     ) -> Page:
         """One page of the tenant's questions; `who` is the person behind `mine` and `claimed`."""
         session = self._in.store.read(tenant if who is None else who.tenant)
-        keys = session.inbox.page(wanted, order, who)
+        return candidacy.inbox(session, wanted, order, who)
+
+    async def search(
+        self, text: str, wanted: Filter, order: Order = FIRST_PAGE, *, who: Operator
+    ) -> Page:
+        """One page of those that the text finds (see `inbox.finds`), among all that wait for
+        whoever; the others at work here get their turn in between."""
+        keys, rest = list[Key](), order.after
+        while True:
+            session = self._in.store.read(who.tenant)
+            onward = order.model_copy(update={"after": rest})
+            found, rest = session.inbox.search(text, wanted, onward, who)
+            keys += found
+            if rest is None or len(keys) > order.limit:
+                break
+            await asyncio.sleep(0)
         shown = keys[: order.limit]
-        found = session.approvals.read([key.id for key in shown])
-        return Page(items=tuple(found), after=shown[-1] if len(keys) > len(shown) else None)
+        items = session.approvals.read([key.id for key in shown])
+        return Page(items=tuple(items), after=shown[-1] if len(keys) > len(shown) else None)
 
     def counts(
         self, wanted: Filter, *, who: Operator | None = None, tenant: str = "default"
@@ -230,15 +249,18 @@ class Desk:
             )
 
     async def _fresh(self, asked: Approval) -> Approval:
-        """Raise StaleQuestion where a yes would rest on facts that are old and no longer hold."""
-        read = asked.facts_read_at or asked.created_at
-        if self._in.clock.now() - read <= FRESH:
+        """Raise StaleQuestion where a yes would rest on facts that are old and no longer hold, or
+        on what a document no longer says."""
+        read, run = asked.facts_read_at or asked.created_at, self._run(asked)
+        gone = differing_documents(self._in.segment(run), asked)
+        if self._in.clock.now() - read <= FRESH and not gone:
             return asked
         return await self._reread(asked, refuse=True)
 
     async def _reread(self, asked: Approval, *, refuse: bool = False) -> Approval:
-        run = self._in.store.read(asked.tenant).runs.get(asked.run_id)
-        found = await differing_facts(self._in.segment(run), step_of(self._in.app, asked), asked)
+        segment = self._in.segment(self._run(asked))
+        found = await differing_facts(segment, step_of(self._in.app, asked), asked)
+        found += differing_documents(segment, asked)
         after = await self._in.store.write(
             asked.tenant, lambda session: note_facts(session, asked, found)
         )
@@ -249,6 +271,9 @@ class Desk:
                 changes=found,
             )
         return after
+
+    def _run(self, asked: Approval) -> Run:
+        return self._in.store.read(asked.tenant).runs.get(asked.run_id)
 
     def _permit(self, asked: Approval, operator: Operator, answer: Answer) -> Ruling:
         """Whether this person may answer; raises NotPermitted with the rules that say no."""
@@ -326,10 +351,11 @@ def _replace(
     session.events.append(
         "approval.requested", again.run_id, **body, digest=again.digest, rules=list(again.rules)
     )
-    if not edited.ruling.counts:
+    if not edited.ruling.counts or (again.confirmation and not answer.confirm):
         return again
     changed = {"kind": "approve", "digest": again.digest, "channel": f"{answer.channel} (edit)"}
     yes = answer.model_copy(update={**changed, "arguments": None, "reason": ""})
+    check_confirmed(again, yes)
     mine = _decision(session, again, operator, yes, edited.ruling)
     session.approvals.record(mine)
     decided = again.model_copy(update={"decisions": (mine,)})

@@ -12,6 +12,7 @@ from agent_runtime.approval import Answer, Approval
 from agent_runtime.asking import put_question
 from agent_runtime.envelope import validate_envelope
 from agent_runtime.errors import InvalidInput, NotPermitted
+from agent_runtime.knowledge.standing import Standings
 from agent_runtime.nodes.gate import question
 from agent_runtime.nodes.judge import Impossible, Judgement, Subject, judge
 from agent_runtime.reentry import as_starter
@@ -71,7 +72,9 @@ async def _subject(segment: Segment, worker: Worker, run: Run) -> Subject:
     if own is not None:
         own = own.model_copy(update={"stated_amount": None})
     told = envelope.model_copy(update={"proposed_action": own})
-    return Subject(told, segment.passages(values["shown"]), 0)
+    call = segment.call(f"{run.id}:standing")
+    withdrawn = segment.resources.get(Standings).withdrawn(segment.passages(values["bundle"]), call)
+    return Subject(told, segment.passages(values["shown"]), 0, withdrawn)
 
 
 def _edited_action(asked: Approval, arguments: dict[str, Any], step: Step) -> ProposedAction:

@@ -3,6 +3,7 @@
 AgentRuntimeError
 ├── CallerError                whoever sent the request corrects it
 │   ├── InvalidInput           a field has a value that cannot be used
+│   │   └── Unconfirmed        what a yes does was not typed beside it, where that is asked
 │   ├── KeyReused              an idempotency key stands for another request already
 │   ├── NotFound               no such run, approval, workflow, operator, tool
 │   │   └── TenantErased       all of that tenant was erased
@@ -84,6 +85,13 @@ class InvalidInput(CallerError):
         super().__init__(f"{field}: {problem} (got {shown}).", remedy=remedy)
         self.field = field
         self.value = value
+        self.problem = problem
+
+
+class Unconfirmed(InvalidInput):
+    """A yes at high risk came without what it does, typed by whoever gives it."""
+
+    code = "unconfirmed"
 
 
 class KeyReused(CallerError):
@@ -92,10 +100,8 @@ class KeyReused(CallerError):
     code = "key_reused"
 
     def __init__(self, key: str) -> None:
-        super().__init__(
-            f"The key {key!r} was sent with another request.",
-            remedy="Use a new key for a new request.",
-        )
+        reused = f"The key {key!r} was sent with another request."
+        super().__init__(reused, remedy="Use a new key for a new request.")
 
 
 class NotFound(CallerError):
@@ -185,10 +191,8 @@ class KeyAtWork(Conflict):
     code = "key_at_work"
 
     def __init__(self, key: str) -> None:
-        super().__init__(
-            f"The first request with the key {key!r} is still at work.",
-            remedy="Wait for its answer.",
-        )
+        at_work = f"The first request with the key {key!r} is still at work."
+        super().__init__(at_work, remedy="Wait for its answer.")
 
 
 @dataclass(frozen=True)
@@ -326,10 +330,8 @@ class AddressRefused(OnCallError):
     code = "address_refused"
 
     def __init__(self) -> None:
-        super().__init__(
-            "The webhook's address may not be reached.",
-            remedy="Allow its network: AGENT_RUNTIME_NOTICE_NETWORKS",
-        )
+        remedy = "Allow its network: AGENT_RUNTIME_NOTICE_NETWORKS"
+        super().__init__("The webhook's address may not be reached.", remedy=remedy)
 
 
 class LostOwnership(OnCallError):
@@ -374,10 +376,8 @@ class OutcomeUnknown(NeedsAttention):
     code = "outcome_unknown"
 
     def __init__(self, tool: str, why: str) -> None:
-        super().__init__(
-            f"Whether {tool} was executed is unknown: {why}.",
-            remedy="Look in the outside system, then: agent-runtime runs settle",
-        )
+        remedy = "Look in the outside system, then: agent-runtime runs settle"
+        super().__init__(f"Whether {tool} was executed is unknown: {why}.", remedy=remedy)
 
 
 class BudgetExceeded(NeedsAttention):

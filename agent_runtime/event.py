@@ -26,6 +26,7 @@ EventType = Literal[
     "envelope.emitted",
     "model.failed",
     "model.heard",
+    "model.batched",
     "step.skipped",
     "tool.called",
     "tool.failed",

@@ -19,6 +19,9 @@ from agent_runtime.errors import WorkflowError
 SourceId = Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=r"^\S(.*\S)?$")]
 Origin = Literal["tool", "document", "operator", "failure"]
 
+BY_MODEL = "(read by a model)"
+"""How the field of a claim ends that a model found to contradict another one."""
+
 BYTES_PER_TOKEN = 4
 """Estimate used for budgets: no tokenizer is downloaded, and a budget need not be exact."""
 
@@ -124,6 +127,20 @@ class LeftOut(BaseModel):
     source: SourceId
     tokens: int
     why: Literal["over budget", "duplicate", "outranked"]
+
+
+class Withdrawn(BaseModel):
+    """A passage that was shown and that its document no longer stands for.
+
+    changed: the document says something else by now; not in force: it does not count any more, or
+    not yet; removed: it is gone.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    source: SourceId
+    document: str
+    why: Literal["changed", "not in force", "removed"]
 
 
 class Findings(BaseModel):
@@ -293,12 +310,14 @@ def disputes(shown: list[Shown]) -> list[Dispute]:
     """What sources contradict each other about, by field.
 
     A later version of the *same* source or document replaces the earlier one: a record that
-    changed while the run went on does not contradict itself.
+    changed while the run went on does not contradict itself. What a model found counts by source:
+    it may have read that two passages of one document say different things.
     """
     latest: dict[str, dict[str, tuple[str, str]]] = {}
     for passage in shown:
         for field, value in passage.claims.items():
-            latest.setdefault(field, {})[passage.origin_id] = (passage.source, value)
+            origin = passage.source if field.endswith(BY_MODEL) else passage.origin_id
+            latest.setdefault(field, {})[origin] = (passage.source, value)
     return [
         Dispute(field, tuple(said.values()))
         for field, said in sorted(latest.items())

@@ -4,23 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import gc
-from collections.abc import Coroutine, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, TypeVar
 
 import uvloop
-
-T = TypeVar("T")
 
 THRESHOLDS = (10_000, 10, 10)
 """New objects before the garbage collector looks at them, and rounds before it looks at older
 ones. A run makes and drops some thousands, hardly any of them in cycles."""
 
 
-def run_lasting(work: Coroutine[Any, Any, T]) -> T:
-    """As `asyncio.run`, on a loop whose callbacks, timers and sockets are in C."""
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        return runner.run(work)
+def lasting_loop() -> asyncio.AbstractEventLoop:
+    """An event loop whose callbacks, timers and sockets are in C."""
+    return uvloop.new_event_loop()
 
 
 @contextmanager

@@ -52,7 +52,8 @@ class Pending:
             await self._review(tenant, asked)
 
     def _is_outdated(self, asked: Approval) -> bool:
-        policy = self._in.app.policies.get(asked.policy)
+        run = self._in.store.read(asked.tenant).runs.get(asked.run_id)
+        policy = self._in.policies_of(run).get(asked.policy)
         return policy is not None and policy.digest != asked.policy_version
 
     async def _review(self, tenant: str, asked: Approval) -> Approval:

@@ -21,6 +21,7 @@ from agent_runtime.errors import (
 )
 from agent_runtime.event import EventType
 from agent_runtime.queue import put
+from agent_runtime.resumption import began_with
 from agent_runtime.run import Run
 from agent_runtime.signature import verify
 from agent_runtime.store import Session
@@ -226,7 +227,7 @@ class Reception:
             )
         known = session.runs.by_key(message.workflow.name, event.key)
         if known is not None:
-            if known.input != event.input:
+            if not began_with(session, known, event.input):
                 raise Conflict(
                     f"This event started run {known.id}, with another input.",
                     remedy="Give each event an id of its own.",

@@ -12,7 +12,7 @@ from agent_runtime.app import App
 from agent_runtime.errors import Conflict, InvalidInput, NotFound
 from agent_runtime.event import EventType
 from agent_runtime.run import Run, RunState
-from agent_runtime.store import Session, Store
+from agent_runtime.store import Content, Session, Store
 from agent_runtime.store.approvals import PENDING
 from agent_runtime.verdict import Operator
 from agent_runtime.worker import Worker
@@ -80,6 +80,14 @@ class Stop:
     def acting(self) -> bool:
         """Whether it stopped with a right in its hand, and goes on with that alone."""
         return self.node == "action"
+
+
+def began_with(session: Session, run: Run, inputs: Mapping[str, Any]) -> bool:
+    """Whether a run was started with this input: a repeated start is the same one, whatever a
+    person has corrected since."""
+    told = [event.body or {} for event in session.events.of("run.resumed", run.id)]
+    before = [body["input"]["before"] for body in told if "input" in body]
+    return Content.of(inputs).hash == before[0] if before else run.input == inputs
 
 
 async def resume(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -38,14 +38,25 @@ from agent_runtime.evidence import Document
 from agent_runtime.graph import compile_graph
 from agent_runtime.knowledge.index import Library
 from agent_runtime.knowledge.retrieve import Embedder, Retriever
+from agent_runtime.knowledge.standing import Standings
+from agent_runtime.models.batches import Batches
 from agent_runtime.models.lineup import line_up
 from agent_runtime.models.model import Model
 from agent_runtime.outbox import Outbox
 from agent_runtime.pending import Pending
+from agent_runtime.policy import PolicySet
 from agent_runtime.queue import put
 from agent_runtime.reception import Reception
-from agent_runtime.resumption import WHERE_IT_STOPPED, Resumption, Stop, resume, stop_of
+from agent_runtime.resumption import (
+    WHERE_IT_STOPPED,
+    Resumption,
+    Stop,
+    began_with,
+    resume,
+    stop_of,
+)
 from agent_runtime.retention import Term, terms
+from agent_runtime.roots import note_received
 from agent_runtime.run import ENDS, Run
 from agent_runtime.secret import FILE as SECRETS
 from agent_runtime.secret import Secrets
@@ -59,6 +70,7 @@ from agent_runtime.settings import (
 )
 from agent_runtime.store import Session
 from agent_runtime.store.approvals import PENDING
+from agent_runtime.store.files import DATABASE as DATABASE  # noqa: PLC0414 — taken from here
 from agent_runtime.store.files import Files
 from agent_runtime.store.retention import stored_workflows
 from agent_runtime.telemetry import Capture, Telemetry
@@ -72,8 +84,6 @@ from agent_runtime.worker import Installation, Worker
 from agent_runtime.workflow import told_input, validate_input
 
 Settlement = Literal["happened", "did_not_happen", "retry"]
-
-DATABASE = "runtime.db"
 
 
 class Runtime:
@@ -96,9 +106,11 @@ class Runtime:
         self.reception = Reception(installation)
         self.outbox = Outbox(installation)
         self.courier = Courier(installation)
+        self.batches = Batches(installation.store, installation.models)
         self.keeper = Keeper(installation.store)
         self.evaluation = Evaluation(installation.store, self.keeper, installation.app.workflows)
-        self.trials = Trials(installation.store, installation.app, self.keeper)
+        review = self._pending.review
+        self.trials = Trials(installation.store, installation.app, self.keeper, review)
         self.alarms = Alarms(installation.store, installation.app.workflows)
         self.shadows = Shadows(installation.store, installation.app)
         self.recorder = Recorder(installation.store, installation.app)
@@ -133,12 +145,14 @@ class Runtime:
         _prepare_folder(data, create=create)
         async with AsyncExitStack() as stack:
             store, anchor = _open_file(stack, data, settings, clock)
-            embeds = embedder or _configured_embedder(settings, asking or load_model_settings())
+            embeds = embedder or _configured_embedder(store, settings, asking)
             retriever = Retriever(store, embeds)
             opened = {resource.kind: await resource.open(data) for resource in app.resources}
-            resources = Resources({**opened, Retriever: retriever})
+            known = {Retriever: retriever, Standings: Standings(store)}
+            resources = Resources({**opened, **known})
             stack.push_async_callback(resources.close)
             traces = telemetry or Telemetry(capture=Capture(on=settings.trace_content))
+            stack.push_async_callback(note_received, store, traces)
             stack.callback(traces.close)
             models = line_up(settings, asking or load_model_settings(), model)
             stack.push_async_callback(models.close)
@@ -156,7 +170,9 @@ class Runtime:
             )
             saver = Saver(store)
             graphs = {name: compile_graph(w, saver) for name, w in app.workflows.items()}
-            yield cls(installation, Worker(installation, graphs, saver), anchor, Tenancy(store))
+            runtime = cls(installation, Worker(installation, graphs, saver), anchor, Tenancy(store))
+            stack.callback(runtime.library.close)
+            yield runtime
 
     async def start(
         self,
@@ -183,7 +199,7 @@ class Runtime:
             if trigger.key is not None:
                 known = session.runs.by_key(workflow, trigger.key)
                 if known is not None:
-                    return _same(known, plain)
+                    return _same(session, known, plain)
             trace = self._in.telemetry.new_trace()
             return put(
                 session,
@@ -223,7 +239,9 @@ class Runtime:
         return await self._desk.decide(approval_id, operator, answer)
 
     async def expire(self, tenant: str = "default") -> list[Approval]:
-        """Let time take effect: answers that can be undone no more, reminders, deadlines."""
+        """Let time take effect: answers that stand by now, reminders, batches, deadlines."""
+        for work in await self.batches.set_out(tenant):
+            await work
         taken = await self._desk.take_effect(tenant)
         await self._desk.remind(tenant)
         return [*taken, *await self._pending.expire(tenant)]
@@ -284,11 +302,17 @@ class Runtime:
             ended = session.runs.move(run_id, "cancelled", reason)
             body = {"state": "cancelled", "reason": reason, "by": operator.name}
             session.events.append("run.ended", run_id, **body)
+            if self._in.telemetry.exports:
+                session.traces.owe(run_id, self._worker.name)
             return ended
 
         run = await self.store.write(operator.tenant, cancel)
         self._in.telemetry.ended(run)
         return run
+
+    def policies_of(self, run: Run) -> Mapping[str, PolicySet]:
+        """The policies that decide about a run, by name: also one that is tried on it."""
+        return self._in.policies_of(run)
 
     @property
     def worker(self) -> Worker:
@@ -356,8 +380,8 @@ def _open_file(
     return store, anchor
 
 
-def _same(known: Run, inputs: dict[str, Any]) -> Run:
-    if known.input != inputs:
+def _same(session: Session, known: Run, inputs: dict[str, Any]) -> Run:
+    if not began_with(session, known, inputs):
         raise Conflict(
             f"The key {known.trigger.key!r} started run {known.id} with another input.",
             remedy="Use a new key for a new request.",
@@ -376,13 +400,16 @@ def _utc(at: datetime) -> datetime:
         raise InvalidInput("at", at.isoformat(), "is out of range", remedy=remedy) from error
 
 
-def _configured_embedder(settings: Settings, asking: ModelSettings) -> Embedder | None:
+def _configured_embedder(
+    store: Files, settings: Settings, given: ModelSettings | None
+) -> Embedder | None:
     """The embedding model that is named; none by default, since many providers have none."""
+    asking = given or load_model_settings()
     if "embedding_model" not in asking.model_fields_set:
         return None
     from agent_runtime.models.embed import connect_embedder
 
-    return connect_embedder(settings, asking)
+    return connect_embedder(settings, asking, store)
 
 
 def _prepare_folder(data: Path, *, create: bool) -> None:

@@ -45,6 +45,8 @@ class Segment:
     telemetry: Telemetry
     lane: Lane
     grace: int = 0
+    drawn: tuple[str, ...] = ()
+    """The rollouts whose candidates it has drawn, when it began."""
     new_id: Callable[[str], str] = new_id
     rights: dict[tuple[str, int], Authorization] = field(default_factory=dict)
     """By step and visit: those that this segment has posted, and may not be committed yet."""

@@ -22,6 +22,7 @@ from agent_runtime.queue import UNLIMITED, Job, Limits, Queue
 from agent_runtime.queue.files import FilesQueue
 from agent_runtime.queue.retry import backoff
 from agent_runtime.retention import prune
+from agent_runtime.roots import Roots
 from agent_runtime.run import Run
 from agent_runtime.runtime import Runtime
 from agent_runtime.store import Session
@@ -83,6 +84,7 @@ class Service:
         self._timetable = runtime.timetable
         watching = (runtime.trials.review, runtime.alarms.review)
         self._follower = Follower(runtime.store, runtime.keeper, watching)
+        self._roots = Roots(runtime.store, runtime.telemetry, runtime.worker.name)
         self._queue: Queue = FilesQueue(runtime.store, runtime.worker.lease)
         self._concurrency = concurrency
         self._limits = limits
@@ -100,6 +102,7 @@ class Service:
             await self._timetable.declare()
             await self._set_upkeep()
             self._follower.begin()
+            await self._roots.begin()
             self._runtime.telemetry.measure(Reading(self._store))
             while not stop.is_set():
                 whole = await self._turn(stop)
@@ -110,6 +113,7 @@ class Service:
             watcher.cancel()
             self._store.listeners.remove(self._hear)
             await self._follower.end()
+            await self._roots.end()
             await self._leave()
 
     async def _turn(self, stop: asyncio.Event) -> bool:
@@ -152,12 +156,13 @@ class Service:
                 await self._desk.remind(tenant)
             case "schedule":
                 await self._timetable.fire(tenant)
-            case "upkeep" if tenant == INSTALLATION:
-                await self._keep_up()
             case "upkeep":
-                await self._read_again(tenant)
+                await (self._keep_up() if tenant == INSTALLATION else self._read_again(tenant))
             case "notice":
                 self._deliver(tenant)
+            case "batch":
+                for work in await self._runtime.batches.set_out(tenant):
+                    self._beside(work)
             case "start":  # the claim takes it away
                 pass
             case _:

@@ -203,7 +203,8 @@ class ModelSettings(BaseSettings):
     `models`: by name; `default` is the one of `AGENT_RUNTIME_MODEL`, and `tiers` says which of
     them is light, standard or heavy. `prices`: by the provider's name of a model. `budgets`: by
     scope. `model_concurrency` and `model_rate` (a minute) hold for each provider;
-    `model_max_output` is in tokens, `model_cache` in seconds. `model_stream`: whether the run's
+    `model_max_output` is in tokens, `model_cache` in seconds. `model_batch_wait`: seconds
+    that requests are collected for a batch. `model_stream`: whether the run's
     live events tell how an answer grows. `attachment_types` are media types, `attachment_max` is
     in bytes.
     """
@@ -221,6 +222,7 @@ class ModelSettings(BaseSettings):
     model_rate: int | None = Field(default=None, gt=0)
     model_max_output: int = Field(default=4_000, gt=0)
     model_cache: float = Field(default=86_400, gt=0)
+    model_batch_wait: float = Field(default=60.0, ge=0, le=86_400)
     model_stream: bool = False
     attachment_types: tuple[str, ...] = TYPES
     attachment_max: int = Field(default=LARGEST, gt=0, le=30_000_000)

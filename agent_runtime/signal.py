@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from datetime import datetime
 from decimal import ROUND_DOWN, Decimal
+from typing import TypedDict
 
 from pydantic import BaseModel, ConfigDict
 
 from agent_runtime.envelope import Envelope
 from agent_runtime.evidence import (
     Shown,
+    Withdrawn,
     contradictions,
-    count_tokens,
     outdated,
     stale,
     unverified,
@@ -79,42 +80,67 @@ def compute_signals(
     thresholds: Thresholds,
     provenance: Provenance = UNTRACED,
     findings: tuple[Finding, ...] = (),
+    withdrawn: tuple[Withdrawn, ...] = (),
 ) -> Signals:
     """Measure one proposal against everything shown in its run.
 
-    `amount` is the computed one, `budget` the step's in tokens.
+    `amount` is the computed one, `budget` the step's in tokens; `withdrawn`: what documents no
+    longer stand for, which is stale whatever its age.
     """
     # Rounded down: rounding up would lift a proposal over the threshold that it misses.
     confidence = Decimal(str(envelope.confidence)).quantize(Decimal("0.0001"), ROUND_DOWN)
-    tokens = sum(count_tokens(passage.text) for passage in shown)
-    quotes = len(unverified(envelope.evidence, shown))
-    conflicts = len(contradictions(shown))
-    old = len({*stale(shown, now), *outdated(shown)})
-    difference = _difference(envelope, amount)
-    raised = (
-        confidence < thresholds.confidence,
-        tokens > thresholds.context_share * budget,
-        retries >= thresholds.retries,
-    )
-    asks = envelope.status == "needs_approval"
-    wrong_amount = difference is not None and difference > Decimal("0.005")
-    return Signals(
+    tokens = sum(passage.tokens for passage in shown)
+    measured = Signals(
         confidence=confidence,
-        confident=not raised[0],
-        unverified_quotes=quotes,
-        contradictions=conflicts,
+        confident=confidence >= thresholds.confidence,
+        **_doubts(envelope, shown, now, withdrawn),
         context_tokens=tokens,
-        context_large=raised[1],
+        context_large=tokens > thresholds.context_share * budget,
         retries=retries,
-        retried_repeatedly=raised[2],
-        stale_evidence=old,
-        asks_for_person=asks,
+        retried_repeatedly=retries >= thresholds.retries,
+        asks_for_person=envelope.status == "needs_approval",
         asked_for=provenance.asked_for,
         from_tools=provenance.from_tools,
         guards=tuple(sorted({finding.guard for finding in findings})),
         findings=tuple(f"{finding.guard}: {finding.text}" for finding in findings),
-        amount_difference=difference,
-        clean=not any((*raised, asks, quotes, conflicts, old, wrong_amount, findings)),
+        amount_difference=_difference(envelope, amount),
+        clean=False,
+    )
+    return measured.model_copy(update={"clean": _is_clean(measured)})
+
+
+class _Doubts(TypedDict):
+    unverified_quotes: int
+    contradictions: int
+    stale_evidence: int
+
+
+def _doubts(
+    envelope: Envelope, shown: list[Shown], now: datetime, withdrawn: tuple[Withdrawn, ...]
+) -> _Doubts:
+    """How much of the evidence is to be doubted."""
+    gone = {one.document for one in withdrawn}
+    return {
+        "unverified_quotes": len(unverified(envelope.evidence, shown)),
+        "contradictions": len(contradictions(shown)),
+        "stale_evidence": len({*stale(shown, now), *outdated(shown), *gone}),
+    }
+
+
+def _is_clean(signals: Signals) -> bool:
+    """Whether none is raised."""
+    difference = signals.amount_difference
+    return signals.confident and not any(
+        (
+            signals.unverified_quotes,
+            signals.contradictions,
+            signals.stale_evidence,
+            signals.context_large,
+            signals.retried_repeatedly,
+            signals.asks_for_person,
+            signals.findings,
+            difference is not None and difference > Decimal("0.005"),
+        )
     )
 
 

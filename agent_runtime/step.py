@@ -43,6 +43,8 @@ class Context:
     results, documents and the run's input the step may see. `claims`: what texts are checked for,
     so that two that contradict each other are noticed. `sees` names earlier steps: of each of them
     the step is given the last envelope, and nothing else that they said or were shown.
+    `cross_check`: the tier whose models are asked, beside the claims, whether texts contradict each
+    other.
     """
 
     tools: Sequence[Tool] = ()
@@ -50,6 +52,7 @@ class Context:
     minimise: Minimise = field(default_factory=Minimise)
     claims: Sequence[Claim] = ()
     sees: Sequence[str] = ()
+    cross_check: Tier | None = None
 
 
 @dataclass(frozen=True)
@@ -65,7 +68,9 @@ class Reasoning:
     the table says. `budget`: for one run of this step. `optional`: when no model can be had, the
     step is left out and flagged. `deterministic`: asked at temperature 0, and an answer to exactly
     the same request is used again; never for drafting. `guards`: what texts to be sent are held
-    against; `attachments`: whether its model is shown what came with the run.
+    against; `attachments`: whether its model is shown what came with the run. `batch`: the first
+    question of each visit may go by the provider's batch endpoint with those of other runs, for
+    less money; the run is parked meanwhile, for hours at worst.
     """
 
     prompt: str = ""
@@ -83,6 +88,7 @@ class Reasoning:
     deterministic: bool = False
     guards: Guards | None = None
     attachments: bool = False
+    batch: bool = False
 
     @property
     def table(self) -> Table:
@@ -168,3 +174,8 @@ class Step:
             )
         if not (self.reasoning.prompt or self.reasoning.rule):
             raise WorkflowError(f"Step {self.name!r} has neither a prompt nor a rule.")
+        if self.reasoning.batch and self.reasoning.rule is not None:
+            raise WorkflowError(
+                f"Step {self.name!r} is decided by a rule, which goes by no batch.",
+                remedy="Leave out batch=True, or give it a prompt in place of the rule.",
+            )

@@ -28,6 +28,7 @@ from agent_runtime.errors import (
     ToolUnavailable,
     Ungated,
 )
+from agent_runtime.grant import Grant
 
 Effect = Literal["read", "simulate", "write"]
 """read: changes nothing outside (also what touches nothing); simulate: tries a change without
@@ -117,33 +118,6 @@ def resource(function: Callable[[Path], Awaitable[T]]) -> Resource:
     if not isinstance(kind, type):
         raise ToolDeclarationError(f"@resource {function.__name__} has no return annotation.")
     return Resource(kind, function)
-
-
-class _Sealed(type):
-    """Lets only this package's journal make instances, by way of `_issue`."""
-
-    def __call__(cls, *_args: Any, **_kwargs: Any) -> Any:
-        raise Ungated(f"{cls.__name__} cannot be constructed; the journal issues it.")
-
-
-class Grant(metaclass=_Sealed):
-    """The right to run one write call once: issued with the journal intent, spent by the call."""
-
-    action_digest: str
-    key: str
-    _spent: bool
-
-    @classmethod
-    def _issue(cls, action_digest: str, key: str) -> Grant:
-        grant = object.__new__(cls)
-        grant.action_digest, grant.key, grant._spent = action_digest, key, False
-        return grant
-
-    def spend(self, tool: str, key: str, action: str) -> None:
-        """Use the grant up; raises Ungated for another key or action digest, or a second time."""
-        if self._spent or (key, action) != (self.key, self.action_digest):
-            raise Ungated(f"The grant for {tool} is spent or is for another call.")
-        self._spent = True
 
 
 Function = Callable[[Any, ToolCall], Awaitable[Any]]
@@ -398,7 +372,11 @@ def _parse_target(
 
 def _check_declaration(declared: Tool) -> None:
     if declared.effect not in typing.get_args(Effect):
-        raise ToolDeclarationError(f"{declared.name}: unknown effect {declared.effect!r}.")
+        raise ToolDeclarationError(
+            f"{declared.name}: unknown effect {declared.effect!r}.",
+            remedy='Write "read", "simulate" or "write". What can carry data out is a "write", a'
+            " look-up at an address that the model may choose too.",
+        )
     if declared.effect != "write":
         return
     needed = {"recovery": declared.recovery, "target": declared.target, "facts": declared.facts}

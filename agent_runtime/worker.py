@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from traceback import extract_tb
 from typing import Any
@@ -19,6 +20,7 @@ from langgraph.types import Command, Interrupt, StateSnapshot
 from agent_runtime.app import App
 from agent_runtime.checkpoint import LANE, Saver, holding
 from agent_runtime.clock import Clock
+from agent_runtime.drawn import Candidates, names_of, policies_of, prompts_of
 from agent_runtime.errors import (
     AgentRuntimeError,
     Conflict,
@@ -29,10 +31,11 @@ from agent_runtime.errors import (
 )
 from agent_runtime.graph import RECURSION_LIMIT, Graph, compile_graph
 from agent_runtime.models.lineup import Lineup
+from agent_runtime.models.parking import WAITS, Parked, park
+from agent_runtime.policy import PolicySet
 from agent_runtime.queue import take
 from agent_runtime.queue.retry import is_transient
 from agent_runtime.reentry import reentry
-from agent_runtime.rollout import prompts_of
 from agent_runtime.run import ENDS, Run, RunState, new_id
 from agent_runtime.secret import FILE, Secrets
 from agent_runtime.segment import Segment
@@ -40,6 +43,7 @@ from agent_runtime.settings import Kept, NoticeSettings, load_notice_settings
 from agent_runtime.standing import Standing, begin, migrated, stands_at
 from agent_runtime.store import Lane, Session, Store
 from agent_runtime.store.approvals import PENDING
+from agent_runtime.store.batches import Line
 from agent_runtime.telemetry import Telemetry, log
 from agent_runtime.tool import Resources
 from agent_runtime.version import mismatch
@@ -64,32 +68,38 @@ class Installation:
     secrets: Secrets = field(default_factory=lambda: Secrets(Path(FILE)))
     notices: NoticeSettings = field(default_factory=load_notice_settings)
     new_id: Callable[[str], str] = new_id
+    _candidates: dict[str, PolicySet] = field(default_factory=dict)
+    """Policies that are tried, by rollout: each read once."""
 
     def segment(self, run: Run, lane: Lane | None = None) -> Segment:
         """All that the nodes of one claim may use; without its lane, all there is to read."""
         # A first claim cannot have been resumed by anybody.
         first = run.epoch <= 1
-        events = self.store.read(run.tenant).events
+        session, now = self.store.read(run.tenant), self.clock.now()
+        rollouts = session.rollouts.find(run.workflow)
+        texts = self.app.prompts.get(run.workflow, {})
         return Segment(
             run=run,
             workflow=self.app.workflow(run.workflow),
             store=self.store,
             clock=self.clock,
             resources=self.resources,
-            policies=self.app.policies,
-            prompts=self._prompts(run),
+            policies=self.policies_of(run),
+            prompts=prompts_of(texts, rollouts, run, now),
+            drawn=names_of(rollouts, run, now),
             models=self.models,
             telemetry=self.telemetry,
             lane=lane or self.store.lane(run.tenant, run.id, run.epoch),
-            grace=0 if first else events.count("run.resumed", run.id),
+            grace=0 if first else session.events.count("run.resumed", run.id),
             new_id=self.new_id,
         )
 
-    def _prompts(self, run: Run) -> Mapping[str, str]:
-        """A run's prompts by name, with the one that it has drawn where one is tried."""
-        running = self.store.read(run.tenant).rollouts.running(run.workflow)
-        texts = self.app.prompts.get(run.workflow, {})
-        return prompts_of(texts, running, run.id, run.created_at)
+    def policies_of(self, run: Run) -> Mapping[str, PolicySet]:
+        """The policies that decide about a run, with the one that it has drawn where one is
+        tried."""
+        rollouts = self.store.read(run.tenant).rollouts
+        known = partial(rollouts.find, run.workflow)
+        return policies_of(Candidates(self.app, self._candidates), known, run, self.clock)
 
 
 @dataclass(frozen=True)
@@ -97,7 +107,7 @@ class Halt:
     """How a segment ended: the run's next state and why; `interrupt` when it parked.
 
     `transient`: the same segment may succeed later without anybody's doing. `lane`: what the
-    segment has posted must be committed for this to be true.
+    segment has posted must be committed for this to be true; `line`: it waits for that one's batch.
     """
 
     state: RunState
@@ -105,6 +115,7 @@ class Halt:
     interrupt: Interrupt | None = None
     transient: bool = False
     lane: Lane | None = None
+    line: Line | None = None
 
 
 class Worker:
@@ -221,6 +232,8 @@ class Worker:
             halt = await self._step_graph(self._in.segment(run, lane))
         except LostOwnership:
             raise
+        except Parked as parked:
+            return Halt("queued", WAITS, lane=lane, line=parked.line)
         except Exception as error:  # noqa: BLE001 — the graph has returned, so no pause passes here;
             # a fault in an author's code must leave the run where a person finds it.
             with suppress(StoreError):
@@ -356,9 +369,11 @@ class Worker:
         def settle(session: Session) -> Run:
             if halt.interrupt is not None:
                 _open(session, run, halt.interrupt)
-            moved = session.runs.move(run.id, halt.state, halt.reason)
+            moved = _moved(session, run, halt)
             if halt.state in ENDS:
                 session.events.append("run.ended", run.id, state=halt.state, reason=halt.reason)
+                if self._in.telemetry.exports:
+                    session.traces.owe(run.id, self._name)
             elif halt.state == "paused":
                 session.events.append("run.paused", run.id)
             else:
@@ -371,6 +386,12 @@ class Worker:
             self._in.telemetry.ended(moved)
         log("segment ended", moved, state=moved.state, epoch=moved.epoch)
         return moved
+
+
+def _moved(session: Session, run: Run, halt: Halt) -> Run:
+    if halt.line is not None:
+        return park(session, run, halt.line)
+    return session.runs.move(run.id, halt.state, halt.reason)
 
 
 def config_of(run: Run, lane: Lane | None = None) -> RunnableConfig:

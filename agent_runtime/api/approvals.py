@@ -48,7 +48,9 @@ class Decide(BaseModel):
     """One person's answer. `digest` and `version` are those of the question that they saw.
 
     `hold_seconds`: how long they may undo it before it takes effect. `override`: although
-    somebody else is at work on it. Who answers is the caller, and cannot be said here.
+    somebody else is at work on it. `confirm`: where the risk is high and nobody else is asked,
+    the amount, or the target where no money moves. Who answers is the caller, and cannot be said
+    here.
     """
 
     model_config = ConfigDict(
@@ -72,6 +74,7 @@ class Decide(BaseModel):
     reason: Text = ""
     code: RejectCode | None = None
     arguments: Annotated[dict[str, Any], Field(max_length=100)] | None = None
+    confirm: Word = ""
     hold_seconds: Hold = 0.0
     override: bool = False
 

@@ -173,6 +173,15 @@ async def grades(run: Annotated[Run, Depends(OnRun("read"))], site: Here) -> Gra
     return GradeList(items=site.store.read(run.tenant).grades.find(run.id))
 
 
+@router.post("/runs/{run_id}/grades", status_code=201)
+async def grade(
+    run: Annotated[Run, Depends(OnRun("comment"))], site: Here, caller: Who
+) -> GradeList:
+    """Have its workflow's graders judge a run that has ended; one that cannot tell says why."""
+    marks = await site.runtime.marker.grade(run.tenant, run.id, caller.name)
+    return GradeList(items=marks)
+
+
 @router.get("/labels/{name}/next")
 async def following(
     name: str,

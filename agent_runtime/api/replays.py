@@ -12,8 +12,8 @@ from agent_runtime.access import a_run, a_workflow
 from agent_runtime.api.once import OncePerKey
 from agent_runtime.api.site import Here, OnRun, Who
 from agent_runtime.errors import InvalidInput
-from agent_runtime.replay.fork import Edits, fork
-from agent_runtime.replay.replay import Replayed, replay
+from agent_runtime.replay.fork import Edits, fork, rehearse_fork
+from agent_runtime.replay.replay import Replayed, as_started, replay
 from agent_runtime.report import (
     Beside,
     Report,
@@ -35,9 +35,26 @@ PAGE = "default-src 'none'; style-src 'unsafe-inline'; sandbox"
 """A report is a file of its own: it may look as it likes and do nothing."""
 
 
-class ForkRun(BaseModel):
+class RehearseFork(BaseModel):
     """Where a fork begins, and what is changed in it: fields of the input by name, texts of
     evidence by source, fields of the reasoning envelope by path."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    at: Annotated[str, StringConstraints(min_length=1, max_length=100)]
+    visit: Annotated[int, Field(ge=1)] | None = None
+    input: Annotated[dict[Field256, Any], Field(max_length=100)] = {}
+    evidence: Annotated[dict[Field256, str], Field(max_length=100)] = {}
+    envelope: Annotated[dict[Field256, Any], Field(max_length=100)] = {}
+
+    @property
+    def edits(self) -> Edits:
+        """What is changed."""
+        return Edits(self.input, self.evidence, self.envelope)
+
+
+class ForkRun(RehearseFork):
+    """The same for good, with the reason."""
 
     model_config = ConfigDict(
         extra="forbid",
@@ -52,11 +69,6 @@ class ForkRun(BaseModel):
         },
     )
 
-    at: Annotated[str, StringConstraints(min_length=1, max_length=100)]
-    visit: Annotated[int, Field(ge=1)] | None = None
-    input: Annotated[dict[Field256, Any], Field(max_length=100)] = {}
-    evidence: Annotated[dict[Field256, str], Field(max_length=100)] = {}
-    envelope: Annotated[dict[Field256, Any], Field(max_length=100)] = {}
     reason: Annotated[str, StringConstraints(min_length=1, max_length=2_000)]
 
 
@@ -86,10 +98,17 @@ async def report(
 
 
 @router.post("/replay", status_code=200)
-async def replay_run(run: Readable, site: Here) -> Replayed:
+async def replay_run(
+    run: Readable,
+    site: Here,
+    pinned: Annotated[
+        bool, Query(description="With the prompts and policies that it was started under.")
+    ] = False,
+) -> Replayed:
     """Run it again on its recordings, without any effect, and compare."""
-    session = site.store.read(run.tenant)
-    replaying = replay(session, site.runtime.app, load_model_settings(), [run.id])
+    session, app = site.store.read(run.tenant), site.runtime.app
+    app = as_started(session, app, run.id) if pinned else app
+    replaying = replay(session, app, load_model_settings(), [run.id])
     (found,) = [one async for one in replaying]
     return found
 
@@ -105,18 +124,20 @@ async def fork_run(
     """Start a new run from a step of this one. It inherits no approval: whatever it does goes
     through the gate afresh."""
     await site.require(caller, "start", a_workflow(run.workflow, caller.tenant))
-    edits = Edits(asked.input, asked.evidence, asked.envelope)
-    made = await fork(
-        site.runtime,
-        run.id,
-        asked.at,
-        edits,
-        caller.operator,
-        visit=asked.visit,
-        reason=asked.reason,
-    )
+    place, who = (run.id, asked.at, asked.edits), caller.operator
+    made = await fork(site.runtime, *place, who, visit=asked.visit, reason=asked.reason)
     response.headers["Location"] = f"/v1/runs/{made.id}"
     return made
+
+
+@router.post("/fork/rehearsal", status_code=200)
+async def rehearse(run: Readable, asked: RehearseFork, site: Here, caller: Who) -> Report:
+    """Play such a fork on the recordings, up to its first question: nobody is asked, nothing is
+    stored and nothing is done."""
+    place, who = (run.id, asked.at, asked.edits), caller.operator
+    built = await rehearse_fork(site.runtime, *place, who, visit=asked.visit)
+    shown = site.shown(caller, run.model_copy(update={"input": built.input}))
+    return built.model_copy(update={"input": shown.input})
 
 
 @router.get("/compare/{other_id}")
@@ -125,6 +146,7 @@ async def compare(run: Readable, other_id: str, site: Here, caller: Who) -> Besi
     session = site.read(caller)
     other = session.runs.get(other_id)
     await site.require(caller, "read", a_run(other))
+    other = site.shown(caller, other)
     if other.workflow != run.workflow:
         raise InvalidInput("other_id", other_id, f"is no run of {run.workflow}")
     return put_beside(build_report(session, run), build_report(session, other))

@@ -142,7 +142,8 @@ async def find(
         limit=limit + 1,
     )
     more = cursor_of(found[limit - 1].id, question) if len(found) > limit else None
-    return only(Run, fields, Page(items=found[:limit], next=more))
+    shown = [site.shown(caller, run) for run in found[:limit]]
+    return only(Run, fields, Page(items=shown, next=more))
 
 
 @router.get("/counts")
@@ -162,7 +163,8 @@ async def cancel(
     run: Annotated[Run, Depends(OnRun("cancel"))], asked: Because, site: Here, caller: Who
 ) -> Run:
     """End a run at once; its open questions are withdrawn."""
-    return await site.runtime.cancel(run.id, caller.operator, asked.reason)
+    ended = await site.runtime.cancel(run.id, caller.operator, asked.reason)
+    return site.shown(caller, ended)
 
 
 @router.post("/{run_id}/resume")
@@ -171,7 +173,7 @@ async def resume(
 ) -> Run:
     """Send a run that waits for somebody's attention on: from its last checkpoint, or with a step
     begun anew or left out, or with a corrected input."""
-    return await site.runtime.resume(run.id, caller.operator, asked)
+    return site.shown(caller, await site.runtime.resume(run.id, caller.operator, asked))
 
 
 @router.post("/{run_id}/settle")
@@ -179,7 +181,7 @@ async def settle(
     run: Annotated[Run, Depends(OnRun("settle"))], asked: Settle, site: Here, caller: Who
 ) -> Run:
     """Say what became of a run's lost call; it goes on."""
-    return await site.runtime.settle(run.id, caller.operator, asked.how)
+    return site.shown(caller, await site.runtime.settle(run.id, caller.operator, asked.how))
 
 
 async def waited(site: Site, run: Run, wait: Wait, patience: float) -> Run:

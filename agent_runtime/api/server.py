@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import ipaddress
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 
 import uvicorn
@@ -12,11 +12,15 @@ from fastapi import FastAPI
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from agent_runtime.api.live import Live
-from agent_runtime.errors import SettingsError
+from agent_runtime.errors import SettingsError, StoreError
 from agent_runtime.service import Service
+from agent_runtime.telemetry import log
 
 GRACE = 5
 """Seconds that requests may go on once the server is told to stop."""
+
+BEHIND = 1.0
+"""Seconds that what is in force here may be behind what another process has put in force."""
 
 
 def is_loopback(host: str) -> bool:
@@ -96,8 +100,10 @@ async def serve(
     host: str,
     port: int,
     bound: Callable[[int], None],
+    follow: Callable[[], Awaitable[None]] | None = None,
 ) -> None:
-    """Serve until `stop` is set; `bound` is told the port once requests are taken.
+    """Serve until `stop` is set; `bound` is told the port once requests are taken. `follow`: takes
+    over what others have put in force.
 
     Then no new request is taken, streams end, and the worker finishes or hands back what it holds.
     Raises SettingsError when the port cannot be had.
@@ -105,6 +111,7 @@ async def serve(
     server = _Server(_config(app, host, port), bound)
     watching = asyncio.create_task(_stop(server, live, stop))
     working = asyncio.create_task(_work(service, stop))
+    following = asyncio.create_task(_follow(follow, live, stop))
     try:
         await server.serve()
     except SystemExit as error:  # uvicorn's way of saying that it could not start
@@ -115,6 +122,7 @@ async def serve(
         stop.set()
         await watching
         await working
+        await following
 
 
 def _config(app: FastAPI, host: str, port: int) -> uvicorn.Config:
@@ -143,6 +151,23 @@ async def _work(service: Service | None, stop: asyncio.Event) -> None:
         await service.run(stop)
     finally:
         stop.set()
+
+
+async def _follow(
+    follow: Callable[[], Awaitable[None]] | None, live: Live, stop: asyncio.Event
+) -> None:
+    """Keep up with other processes until told to stop. What is in force there and cannot be used
+    here takes the server along: it would go on deciding by older rules."""
+    try:
+        while follow is not None and not live.closing:
+            try:
+                await follow()
+            except StoreError as error:
+                log("what is in force cannot be read", error=error.code)
+            await live.wait("policies", BEHIND)
+    except BaseException:
+        stop.set()
+        raise
 
 
 async def _stop(server: uvicorn.Server, live: Live, stop: asyncio.Event) -> None:

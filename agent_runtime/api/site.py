@@ -16,6 +16,7 @@ from agent_runtime.api.live import Live
 from agent_runtime.api.metrics import Metrics
 from agent_runtime.api.rates import Rates
 from agent_runtime.approval import Approval
+from agent_runtime.disclosure import disclosed
 from agent_runtime.errors import NotPermitted
 from agent_runtime.identity import Identity
 from agent_runtime.run import Run
@@ -49,6 +50,10 @@ class Site:
     def read(self, caller: Caller) -> Session:
         """The caller's own tenant, for reading."""
         return self.store.read(caller.tenant)
+
+    def shown(self, caller: Caller, run: Run) -> Run:
+        """A run as the caller is shown it."""
+        return disclosed(self.runtime.app, caller, run)
 
     async def require(self, caller: Caller, act: Act, thing: Thing) -> None:
         """Raise NotPermitted, recorded, unless the caller may."""
@@ -157,7 +162,8 @@ class OnTenant:
 
 
 class OnRun:
-    """A dependency: the caller may do this to the run in the path, which is returned.
+    """A dependency: the caller may do this to the run in the path, which is returned as they are
+    shown it.
 
     Another tenant's is not found, as if there were none.
     """
@@ -169,7 +175,7 @@ class OnRun:
         site, caller = site_of(request), await who(request)
         run = site.read(caller).runs.get(run_id)
         await site.require(caller, self.act, a_run(run))
-        return run
+        return site.shown(caller, run)
 
 
 class OnApproval:

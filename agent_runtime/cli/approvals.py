@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from agent_runtime.cli.options import HERE, AppFolder, As, AsJson, DataFolder, Url, open_station
+from agent_runtime.cli.opens import opens, station
 from agent_runtime.cli.reading import read_arguments
-from agent_runtime.errors import SettingsError
+
+if TYPE_CHECKING:
+    from agent_runtime.cli.screen import Screen
+    from agent_runtime.cli.station import Station
 
 app = typer.Typer(no_args_is_help=True, help="See and answer what people are asked.")
 
@@ -47,16 +50,17 @@ class RiskLevel(StrEnum):
 
 
 ApprovalId = Annotated[str, typer.Argument(help="Id of the approval.", metavar="APPROVAL")]
-Me = Annotated[str, typer.Option("--as", help="Who you are; with it, your look is noted.")]
 Code = Annotated[str | None, typer.Option(help="What kind of no: wrong_amount, duplicate, …")]
 Hold = Annotated[float, typer.Option("--hold", help="Seconds in which you may undo it.")]
 Override = Annotated[bool, typer.Option("--override", help="Although somebody has claimed it.")]
 
 
 @app.command("list")
+@opens(station, who="may")
 def approvals_list(
+    station: Station,
+    screen: Screen,
     everything: Annotated[bool, typer.Option("--all", help="Also those answered.")] = False,
-    who: Annotated[str, typer.Option("--as", help="Who you are, for --mine.")] = "",
     mine: Annotated[bool, typer.Option("--mine", help="Only what waits for you.")] = False,
     late: Annotated[bool, typer.Option("--late", help="Only what will soon expire.")] = False,
     unclaimed: Annotated[
@@ -73,17 +77,10 @@ def approvals_list(
     limit: Annotated[int, typer.Option(min=1, max=200, help="How many.")] = 50,
     after: Annotated[str | None, typer.Option(help="Last id of the page before.")] = None,
     counts: Annotated[bool, typer.Option("--counts", help="How many of which kind.")] = False,
-    folder: AppFolder = HERE,
-    data: DataFolder = None,
-    url: Url = None,
-    as_json: AsJson = False,
 ) -> None:
     """List open approvals, page by page."""
-    station, screen = open_station(folder, data, url, who, as_json=as_json, title="approvals list")
     from agent_runtime.cli.commands import approvals as commands
 
-    if mine and not who and url is None:
-        raise SettingsError("--mine needs a person.", remedy="Say who you are with --as.")
     wanted = {
         "mine": mine,
         "late": late,
@@ -103,63 +100,41 @@ def approvals_list(
 
 
 @app.command("show")
-def approvals_show(
-    approval_id: ApprovalId,
-    who: Me = "",
-    folder: AppFolder = HERE,
-    data: DataFolder = None,
-    url: Url = None,
-    as_json: AsJson = False,
-) -> None:
+@opens(station, who="may")
+def approvals_show(station: Station, screen: Screen, approval_id: ApprovalId) -> None:
     """Show what would happen, why a person is asked, on what."""
-    station, screen = open_station(folder, data, url, who, as_json=as_json, title="approvals show")
     from agent_runtime.cli.commands import approvals as commands
 
     commands.show(station, screen, approval_id)
 
 
 @app.command("claim")
+@opens(station, who="must")
 def approvals_claim(
-    approval_id: ApprovalId,
-    who: As = "",
-    override: Override = False,
-    folder: AppFolder = HERE,
-    data: DataFolder = None,
-    url: Url = None,
-    as_json: AsJson = False,
+    station: Station, screen: Screen, approval_id: ApprovalId, override: Override = False
 ) -> None:
     """Tell others that you are at work on it, for two minutes."""
-    station, screen = open_station(
-        folder, data, url, who, named=True, as_json=as_json, title="approvals claim"
-    )
     from agent_runtime.cli.commands import approvals as commands
 
     commands.tell(screen, station.claim(approval_id, override=override))
 
 
 @app.command("release")
-def approvals_release(
-    approval_id: ApprovalId,
-    who: As = "",
-    folder: AppFolder = HERE,
-    data: DataFolder = None,
-    url: Url = None,
-    as_json: AsJson = False,
-) -> None:
+@opens(station, who="must")
+def approvals_release(station: Station, screen: Screen, approval_id: ApprovalId) -> None:
     """Give your claim back."""
-    station, screen = open_station(
-        folder, data, url, who, named=True, as_json=as_json, title="approvals release"
-    )
     from agent_runtime.cli.commands import approvals as commands
 
     commands.tell(screen, station.release(approval_id))
 
 
 @app.command("decide")
+@opens(station, who="must")
 def approvals_decide(
+    station: Station,
+    screen: Screen,
     approval_id: ApprovalId,
     decision: Annotated[Kind, typer.Argument(help="Your answer.")],
-    who: As = "",
     reason: Annotated[str, typer.Option(help="Required by reject and respond.")] = "",
     code: Code = None,
     arguments: Annotated[
@@ -171,21 +146,17 @@ def approvals_decide(
     version: Annotated[
         int | None, typer.Option(help="Version you saw; default: the present one.")
     ] = None,
+    confirm: Annotated[
+        str, typer.Option(help="The amount or target, to approve at high risk.")
+    ] = "",
     hold: Hold = 0.0,
     override: Override = False,
     record_only: Annotated[
         bool, typer.Option("--record-only", help="Leave the execution to another process.")
     ] = False,
-    folder: AppFolder = HERE,
-    data: DataFolder = None,
-    url: Url = None,
-    as_json: AsJson = False,
 ) -> None:
     """Answer as one of the operators; the run goes on."""
     changes = None if arguments is None else read_arguments(arguments)
-    station, screen = open_station(
-        folder, data, url, who, named=True, as_json=as_json, title="approvals decide"
-    )
     from agent_runtime.cli.commands import approvals as commands
 
     answer = {
@@ -195,6 +166,7 @@ def approvals_decide(
         "arguments": changes,
         "digest": digest,
         "version": version,
+        "confirm": confirm,
         "hold_seconds": hold,
         "override": override,
     }
@@ -202,82 +174,58 @@ def approvals_decide(
 
 
 @app.command("undo")
-def approvals_undo(
-    approval_id: ApprovalId,
-    who: As = "",
-    folder: AppFolder = HERE,
-    data: DataFolder = None,
-    url: Url = None,
-    as_json: AsJson = False,
-) -> None:
+@opens(station, who="must")
+def approvals_undo(station: Station, screen: Screen, approval_id: ApprovalId) -> None:
     """Take a held answer of yours back."""
-    station, screen = open_station(
-        folder, data, url, who, named=True, as_json=as_json, title="approvals undo"
-    )
     from agent_runtime.cli.commands import approvals as commands
 
     commands.tell(screen, station.undo(approval_id))
 
 
 @app.command("comment")
+@opens(station, who="must")
 def approvals_comment(
+    station: Station,
+    screen: Screen,
     approval_id: ApprovalId,
     text: Annotated[str, typer.Argument(help="What you have to say.", metavar="TEXT")],
-    who: As = "",
-    folder: AppFolder = HERE,
-    data: DataFolder = None,
-    url: Url = None,
-    as_json: AsJson = False,
 ) -> None:
     """Add a remark for the others who are asked."""
-    station, screen = open_station(
-        folder, data, url, who, named=True, as_json=as_json, title="approvals comment"
-    )
     from agent_runtime.cli.commands import approvals as commands
 
     commands.comment(station, screen, approval_id, text)
 
 
 @app.command("delegate")
+@opens(station, who="must")
 def approvals_delegate(
+    station: Station,
+    screen: Screen,
     approval_id: ApprovalId,
     to: Annotated[str, typer.Argument(help="Who gets your part.", metavar="PERSON")],
-    who: As = "",
     reason: Annotated[str, typer.Option(help="Why; recorded.")] = "",
-    folder: AppFolder = HERE,
-    data: DataFolder = None,
-    url: Url = None,
-    as_json: AsJson = False,
 ) -> None:
     """Hand your part in a question to somebody else."""
-    station, screen = open_station(
-        folder, data, url, who, named=True, as_json=as_json, title="approvals delegate"
-    )
     from agent_runtime.cli.commands import approvals as commands
 
     commands.tell(screen, station.delegate(approval_id, to, reason))
 
 
 @app.command("bulk")
+@opens(station, who="must")
 def approvals_bulk(
+    station: Station,
+    screen: Screen,
     decision: Annotated[BulkKind, typer.Argument(help="Your answer to all of them.")],
     ids: Annotated[list[str], typer.Argument(help="Their ids.", metavar="APPROVAL...")],
-    who: As = "",
     preview: Annotated[
         str | None, typer.Option(help="Digest of the preview; without it, you get one.")
     ] = None,
     reason: Annotated[str, typer.Option(help="Required by reject.")] = "",
     code: Code = None,
     hold: Hold = 0.0,
-    folder: AppFolder = HERE,
-    data: DataFolder = None,
-    url: Url = None,
-    as_json: AsJson = False,
 ) -> int:
     """Answer several low-risk questions at once, after a preview."""
-    station, screen = open_station(
-        folder, data, url, who, named=True, as_json=as_json, title="approvals bulk"
-    )
     from agent_runtime.cli.commands import approvals as commands
 
     answer = {"kind": decision.value, "ids": ids, "reason": reason, "code": code}

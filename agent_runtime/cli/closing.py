@@ -44,7 +44,7 @@ def summarize(runtime: Runtime, screen: Screen, keys: Mapping[str, str]) -> dict
 def conclude(screen: Screen, summary: dict[str, Any], place: Place) -> None:
     """The numbers, and the commands that look deeper."""
     lines = [
-        f"{name}: {', '.join(f'{n} {state}' for state, n in summary[name].items())}"
+        f"{name}: {', '.join(f'{n} {state}' for state, n in summary[name].items()) or 'none'}"
         for name in ("runs", "approvals")
     ]
     lines.append(

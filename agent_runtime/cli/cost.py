@@ -29,8 +29,10 @@ def _figures(calls: Sequence[ModelCall]) -> str:
     roughly = "about " if any(call.estimated for call in calls) else ""
     failed = sum(call.outcome not in ("answered", "cached") for call in calls)
     reused = sum(call.outcome == "cached" for call in calls)
+    batched = sum(call.batched for call in calls)
     more = [f"{failed} failed"] if failed else []
     more += [f"{reused} from the cache"] if reused else []
+    more += [f"{batched} by batch"] if batched else []
     count = "1 call" if len(calls) == 1 else f"{len(calls)} calls"
     attempts = f"{count} ({', '.join(more)})" if more else count
     return f"{attempts}, {roughly}{into} tokens in, {out} out, cost {_money(calls)}"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import shutil
 import time
@@ -14,6 +13,7 @@ from agent_runtime.app import App
 from agent_runtime.approval import Answer, Approval
 from agent_runtime.cli.closing import conclude, summarize
 from agent_runtime.cli.cost import cost_lines
+from agent_runtime.cli.interrupts import run_through
 from agent_runtime.cli.opening import Place
 from agent_runtime.cli.person import Person
 from agent_runtime.cli.screen import Screen
@@ -46,7 +46,7 @@ def run_demo(place: Place, screen: Screen) -> int:
     samples = _samples(app)
     _fresh(place.data)
     provide_operators(place.data, samples / FILE)
-    summary = asyncio.run(_play(app, place.data, samples, screen))
+    summary = run_through(_play(app, place.data, samples, screen))
     summary["seconds"] = round(time.monotonic() - began, 1)
     conclude(screen, summary, place)
     return 0 if summary["chain_verified"] else 1
@@ -132,6 +132,7 @@ class Scene:
             digest=found[0].digest,
             reason=answer.get("reason", ""),
             arguments=answer.get("arguments"),
+            confirm=answer.get("confirm", ""),
             channel=channel(operator.name),
         )
         try:
@@ -183,7 +184,9 @@ class Scene:
             self._screen.line(f"  {body['operator']} says {body['kind']}{changed}{words}{missing}")
 
     def _tell_state(self, run: Run) -> None:
-        self._screen.line(f"  → {run.state}", style=STYLES.get(run.state, ""))
+        # Of a run that ended or asks people, the lines above have said why.
+        told = f": {run.reason}" if run.state in ("queued", "needs_attention") else ""
+        self._screen.line(f"  → {run.state}{told}", style=STYLES.get(run.state, ""))
 
     def _head(self, text: str) -> None:
         self._screen.line()

@@ -20,7 +20,7 @@ from agent_runtime.cli.options import (
 
 app = typer.Typer()
 outcomes = typer.Typer(no_args_is_help=True, help="Tell what came of runs.")
-rollouts = typer.Typer(no_args_is_help=True, help="Try a prompt on a share of runs.")
+rollouts = typer.Typer(no_args_is_help=True, help="Try a prompt or policy on a share of runs.")
 labels = typer.Typer(no_args_is_help=True, help="Say what one thinks of runs.")
 
 Since = Annotated[str | None, typer.Option(help="First UTC day, 2026-03-01; default: 30 days.")]
@@ -111,20 +111,26 @@ def rollouts_list(
 @rollouts.command("start")
 def rollouts_start(
     workflow: Annotated[str, typer.Argument(help="Name of the workflow.", metavar="WORKFLOW")],
-    prompt: Annotated[str, typer.Argument(help="What is used now.", metavar="PROMPT")],
-    candidate: Annotated[str, typer.Argument(help="What is tried.", metavar="CANDIDATE")],
+    of: Annotated[str, typer.Argument(help="What is used now.", metavar="PROMPT|POLICY")],
+    candidate: Annotated[
+        str, typer.Argument(help="A prompt, or a proposed change's id.", metavar="CANDIDATE")
+    ],
     who: As,
+    policy: Annotated[bool, typer.Option("--policy", help="Try a policy, not a prompt.")] = False,
+    rehearsal: Annotated[
+        str | None, typer.Option(help="Digest of the change's rehearsal, as having seen it.")
+    ] = None,
     share: Annotated[float, typer.Option(help="Of new runs, 0 to 0.5.")] = 0.2,
     effect: Annotated[float, typer.Option(help="How much worse has to be noticed.")] = 0.1,
     folder: AppFolder = HERE,
     data: DataFolder = None,
     as_json: AsJson = False,
 ) -> None:
-    """Give a share of new runs another prompt."""
+    """Give a share of new runs another prompt, or a policy that was proposed."""
     from agent_runtime.cli.commands import rollouts as commands
 
-    trial = commands.trial(workflow, prompt, candidate, share, effect)
-    commands.start(folder, data, who, trial, as_json=as_json)
+    trial = commands.trial(workflow, of, candidate, share, effect, policy=policy)
+    commands.start(folder, data, who, trial, rehearsal, as_json=as_json)
 
 
 @rollouts.command("stop")

@@ -7,9 +7,9 @@ from datetime import datetime
 from typing import Any
 
 from agent_runtime.approval import Approval
+from agent_runtime.candidacy import waiting_roles
 from agent_runtime.cli.cost import cost_lines
 from agent_runtime.cli.visible import short
-from agent_runtime.decision import waiting_roles
 from agent_runtime.event import Event
 from agent_runtime.run import Run
 from agent_runtime.signal import Signals

@@ -2,39 +2,38 @@
 
 from __future__ import annotations
 
-import asyncio
+import time
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
-from itertools import islice
-from typing import Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, Literal
 
-from agent_runtime.access import Act, a_run, a_tenant, an_approval
+from agent_runtime.access import Act, a_run, an_approval
 from agent_runtime.approval import Answer, Approval
-from agent_runtime.bulk import BulkAnswer, Item, Preview
+from agent_runtime.candidacy import inbox
 from agent_runtime.cli.explain import event_line
 from agent_runtime.cli.opening import Place, admit
 from agent_runtime.cli.reading import checked
 from agent_runtime.cli.screen import Screen
 from agent_runtime.cli.station import Asked, Story
 from agent_runtime.comment import Comment
-from agent_runtime.decision import Desk
 from agent_runtime.declaration import Declaration, declare
 from agent_runtime.drawing import draw
-from agent_runtime.errors import Conflict, NotFound
+from agent_runtime.errors import Conflict, NotFound, SettingsError
 from agent_runtime.event import Event
 from agent_runtime.inbox import Counts, Filter, Order
 from agent_runtime.knowledge.trail import Trail, traces
 from agent_runtime.operators import FILE, channel, provide_operators
-from agent_runtime.resumption import Resumption
 from agent_runtime.run import Run, RunState
-from agent_runtime.runtime import Runtime, Settlement
 from agent_runtime.store import Session
 from agent_runtime.store.runs import RunFilter
-from agent_runtime.store.schedules import StoredSchedule
 from agent_runtime.trigger import Trigger
 from agent_runtime.verdict import Operator
 
-T = TypeVar("T")
+if TYPE_CHECKING:  # what drives runs is heavy, and reading needs none of it
+    from agent_runtime.bulk import Item, Preview
+    from agent_runtime.decision import Desk
+    from agent_runtime.resumption import Resumption
+    from agent_runtime.runtime import Runtime, Settlement
 
 POLL = 0.25
 """Seconds between two looks for new events."""
@@ -77,7 +76,7 @@ class Local:
     ) -> tuple[list[Run], str | None]:
         """As stored; a place is a run's id."""
         chosen = RunFilter(tuple(states))
-        found = self._read(
+        found = self._place.read(
             lambda session: session.runs.page(
                 chosen, newest_first=newest, after=after, limit=limit + 1
             )
@@ -86,7 +85,7 @@ class Local:
 
     def story(self, run_id: str) -> Story:
         """As stored."""
-        return self._read(
+        return self._place.read(
             lambda session: Story(
                 session.runs.get(run_id),
                 session.events.find(run_id),
@@ -98,11 +97,11 @@ class Local:
 
     def asked_by(self, run: Run) -> list[Approval]:
         """As stored."""
-        return self._read(lambda session: session.approvals.find(run_id=run.id))
+        return self._place.read(lambda session: session.approvals.find(run_id=run.id))
 
     def trails(self, run_id: str) -> list[Trail]:
         """Read here."""
-        return self._read(lambda session: traces(session, run_id))
+        return self._place.read(lambda session: traces(session, run_id))
 
     def resume(self, run_id: str | None, wanted: Resumption) -> list[Run]:
         """Drive here what no worker holds."""
@@ -142,39 +141,37 @@ class Local:
 
     def inbox(self, wanted: Filter, order: Order, after: str | None) -> tuple[list[Approval], bool]:
         """Of the person's tenant."""
-        person = self._person()
+        person = self._inbox_of(wanted)
 
-        async def work(runtime: Runtime) -> tuple[list[Approval], bool]:
-            session = runtime.store.read(self._tenant(person))
-            chosen = _after(session, order, after)
-            page = runtime.desk.inbox(wanted, chosen, who=person)
+        def read(session: Session) -> tuple[list[Approval], bool]:
+            page = inbox(session, wanted, _after(session, order, after), person)
             return list(page.items), page.after is not None
 
-        return self._place.work(work)
+        return self._place.read(read, self._tenant(person))
 
     def counts(self, wanted: Filter) -> Counts:
         """Of the person's tenant."""
-        person = self._person()
+        person = self._inbox_of(wanted)
 
-        async def work(runtime: Runtime) -> Counts:
-            return runtime.desk.counts(wanted, who=person)
-
-        return self._place.work(work)
+        return self._place.read(
+            lambda session: session.inbox.counts(wanted, person), self._tenant(person)
+        )
 
     def question(self, approval_id: str) -> Asked:
         """With --as, the look is noted."""
         person = self._person()
 
-        async def work(runtime: Runtime) -> Asked:
-            session = runtime.store.read(self._tenant(person))
+        def read(session: Session) -> Asked:
             approval = session.approvals.get(approval_id)
-            if person is not None:
-                approval = await runtime.desk.look(approval_id, person)
             events = session.events.find(approval.run_id)
             said = session.comments.find(approval_id)
             return Asked(approval, session.runs.get(approval.run_id), events, said)
 
-        return self._place.work(work)
+        async def look(runtime: Runtime) -> Asked:
+            await runtime.desk.look(approval_id, self._place.operator(self._who))
+            return read(runtime.store.read(self._tenant(person)))
+
+        return self._place.read(read) if person is None else self._place.work(look)
 
     def claim(self, approval_id: str, *, override: bool) -> Approval:
         """Under the person's name."""
@@ -237,6 +234,8 @@ class Local:
     def decide_all(self, answer: dict[str, Any]) -> list[Item]:
         """Under the person's name."""
 
+        from agent_runtime.bulk import BulkAnswer
+
         async def work(runtime: Runtime) -> list[Item]:
             operator = await self._about(runtime, "decide", answer["ids"])
             given = checked(BulkAnswer, {**answer, "channel": channel(self._who)})
@@ -258,8 +257,7 @@ class Local:
     ) -> None:
         """Read the store, again and again while it goes on."""
 
-        async def work(runtime: Runtime) -> None:
-            session = runtime.store.read("default")
+        def read(session: Session) -> None:
             if run_id is not None:
                 session.runs.get(run_id)
             head = session.events.head().number
@@ -269,12 +267,12 @@ class Local:
             for event in found[max(0, len(found) - last) :]:
                 tell(event)
             while goes_on():
-                await asyncio.sleep(POLL)
-                for event in runtime.store.read("default").events.find(run_id, after=after):
+                time.sleep(POLL)
+                for event in session.events.find(run_id, after=after):
                     after = event.number
                     tell(event)
 
-        self._place.work(work)
+        self._place.read(read)
 
     def workflows(self) -> list[Declaration]:
         """The project's."""
@@ -289,55 +287,6 @@ class Local:
     def drawing(self, name: str, form: Literal["text", "mermaid", "svg"]) -> str:
         """From its declaration."""
         return draw(self._place.app().workflow(name), form)
-
-    def schedules(self) -> list[StoredSchedule]:
-        """Those of the project's code also before a worker has ever run."""
-
-        async def work(runtime: Runtime) -> list[StoredSchedule]:
-            await runtime.timetable.declare()
-            return runtime.timetable.find()
-
-        return self._place.work(work)
-
-    def coming(self, schedule_id: str | None, count: int) -> list[tuple[datetime, StoredSchedule]]:
-        """By the store's clock."""
-
-        async def work(runtime: Runtime) -> list[tuple[datetime, StoredSchedule]]:
-            await runtime.timetable.declare()
-            found = runtime.timetable.find()
-            if schedule_id is not None:
-                found = [runtime.store.read("default").schedules.get(schedule_id)]
-            now = runtime.clock.now()
-            coming = [
-                (instant, stored)
-                for stored in found
-                if not stored.paused
-                for instant in islice(stored.schedule.instants(now), count)
-            ]
-            return sorted(coming, key=lambda pair: (pair[0], pair[1].id))[:count]
-
-        return self._place.work(work)
-
-    def pause_schedule(self, schedule_id: str, reason: str) -> StoredSchedule:
-        """Under the person's name."""
-        return self._reschedule(
-            lambda runtime, who: runtime.timetable.pause(who, schedule_id, reason)
-        )
-
-    def resume_schedule(self, schedule_id: str) -> StoredSchedule:
-        """Under the person's name."""
-        return self._reschedule(lambda runtime, who: runtime.timetable.resume(who, schedule_id))
-
-    def _reschedule(
-        self, change: Callable[[Runtime, Operator], Awaitable[StoredSchedule]]
-    ) -> StoredSchedule:
-        async def work(runtime: Runtime) -> StoredSchedule:
-            operator = self._place.operator(self._who)
-            await admit(runtime, operator, "administer", a_tenant(operator.tenant))
-            await runtime.timetable.declare()
-            return await change(runtime, operator)
-
-        return self._place.work(work)
 
     def _act(
         self, approval_id: str, needed: Act, act: Callable[[Desk, Operator], Awaitable[Approval]]
@@ -373,17 +322,16 @@ class Local:
         await admit(runtime, operator, act, a_run(run))
         return operator
 
+    def _inbox_of(self, wanted: Filter) -> Operator | None:
+        if wanted.mine and not self._who:
+            raise SettingsError("--mine needs a person.", remedy="Say who you are with --as.")
+        return self._person()
+
     def _person(self) -> Operator | None:
         return self._place.operator(self._who) if self._who else None
 
     def _tenant(self, person: Operator | None) -> str:
         return "default" if person is None else person.tenant
-
-    def _read(self, read: Callable[[Session], T]) -> T:
-        async def work(runtime: Runtime) -> T:
-            return read(runtime.store.read("default"))
-
-        return self._place.work(work)
 
     def _narrate(self, runtime: Runtime) -> None:
         """Tell each event as it is stored."""

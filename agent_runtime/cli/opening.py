@@ -2,22 +2,29 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Coroutine
 from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from agent_runtime.access import Act, Caller, Thing, require
 from agent_runtime.app import App, load_app
+from agent_runtime.cipher import make_cipher
+from agent_runtime.cli.interrupts import run_through
+from agent_runtime.clock import SystemClock
 from agent_runtime.errors import SettingsError
-from agent_runtime.lasting import heap_at_rest, run_lasting
+from agent_runtime.lasting import heap_at_rest, lasting_loop
 from agent_runtime.operators import FILE, channel, choose_operator, provide_operators
-from agent_runtime.runtime import Runtime
 from agent_runtime.settings import load_settings
+from agent_runtime.store import Session
+from agent_runtime.store.files import DATABASE, Files
 from agent_runtime.telemetry import configure_logging
+from agent_runtime.tenant import Residency
 from agent_runtime.verdict import Operator
+
+if TYPE_CHECKING:  # it drives runs, and what that takes is heavy
+    from agent_runtime.runtime import Runtime
 
 T = TypeVar("T")
 
@@ -51,6 +58,25 @@ class Place:
         provide_operators(self.data, self.folder / FILE)
         return choose_operator(self.data, name)
 
+    def read(self, read: Callable[[Session], T], tenant: str = "default") -> T:
+        """Read what is stored of a tenant; where there is no data yet, `work` says so."""
+        settings = load_settings()
+        configure_logging(settings.log_level)
+        self.app()  # nothing is read in the name of a project that does not load
+        if not (self.data / DATABASE).is_file():
+            return self.work(lambda runtime: _read(runtime, read, tenant))
+        store = Files(
+            self.data / DATABASE,
+            SystemClock(),
+            busy_timeout=settings.busy_timeout,
+            cipher=make_cipher(settings.content_key),
+            residency=Residency(settings.regions, settings.residency),
+        )
+        try:
+            return read(store.read(tenant))
+        finally:
+            store.close()
+
     def work(
         self,
         work: Callable[[Runtime], Coroutine[Any, Any, T]],
@@ -63,6 +89,8 @@ class Place:
 
         On Ctrl-C the work is cancelled, so that a worker hands its run back before this raises.
         """
+        from agent_runtime.runtime import Runtime
+
         settings = load_settings()
         configure_logging(settings.log_level)
         app = self.app()
@@ -72,4 +100,8 @@ class Place:
                 with heap_at_rest() if lasting else nullcontext():
                     return await work(runtime)
 
-        return run_lasting(opened()) if lasting else asyncio.run(opened())
+        return run_through(opened(), lasting_loop if lasting else None)
+
+
+async def _read(runtime: Runtime, read: Callable[[Session], T], tenant: str) -> T:
+    return read(runtime.store.read(tenant))

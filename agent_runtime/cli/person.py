@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import signal
-from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
+import select
+import sys
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 from agent_runtime.approval import Answer, Approval
 from agent_runtime.cli.explain import approval_lines
+from agent_runtime.cli.interrupts import interruptible
 from agent_runtime.cli.screen import Screen
 from agent_runtime.errors import CallerError
 from agent_runtime.operators import channel, choose_operator, load_operators
@@ -77,22 +78,17 @@ class Person:
         names = ", ".join(f"{person.name} ({'/'.join(person.roles)})" for person in people)
         operator = choose_operator(self._data, self._read(f"As whom? {names}:"))
         reason = "" if kind == "approve" else self._read("In your words, why?")
+        wanted = approval.confirmation if kind == "approve" else ""
+        typed = self._read(f"The risk is high. Type {wanted} to approve:") if wanted else ""
         given = {"kind": kind, "digest": approval.digest, "reason": reason[:4_000]}
-        answer = Answer.model_validate({**given, "channel": channel(operator.name)})
+        answer = Answer.model_validate(
+            {**given, "confirm": typed[:4_000], "channel": channel(operator.name)}
+        )
         await self._runtime.decide(approval.id, operator, answer)
         await self._drive(approval.run_id)
 
     def _read(self, question: str) -> str:
-        with _interruptible():
-            return self._screen.ask(question)
-
-
-@contextmanager
-def _interruptible() -> Iterator[None]:
-    """Let Ctrl-C end the waiting for a key at once: asyncio's own handler would only ask the
-    event loop to cancel the task, and the loop stands still while a person types."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)
+        with interruptible() as interrupted:
+            self._screen.ask(question)
+            select.select([sys.stdin, interrupted], [], [])
+            return input().strip()

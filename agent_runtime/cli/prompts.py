@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from agent_runtime.cli.options import HERE, JSON, AppFolder, AsJson, DataFolder
-from agent_runtime.cli.options import hello as _hello
-from agent_runtime.cli.options import open_place as _open
+from agent_runtime.cli.opens import opens, place
+from agent_runtime.cli.options import JSON
+
+if TYPE_CHECKING:
+    from agent_runtime.cli.opening import Place
+    from agent_runtime.cli.screen import Screen
 
 app = typer.Typer(no_args_is_help=True, help="Check the project's prompts and see what is sent.")
 
@@ -18,36 +21,37 @@ Name = Annotated[str, typer.Argument(help="Name of the prompt's file.", metavar=
 
 
 @app.command("check")
-def prompts_check(folder: AppFolder = HERE, as_json: AsJson = False) -> int:
+@opens(place, data=False, first="prompts check")
+def prompts_check(place: Place, screen: Screen) -> int:
     """Check front matter, inputs, templates and shares of all prompts."""
-    _hello("prompts check", as_json=as_json)
-    place, screen = _open(folder, None, as_json=as_json)
     from agent_runtime.cli.commands import prompts as commands
 
     return commands.check(place, screen)
 
 
 @app.command("render")
+@opens(place, data=False, first="prompts render")
 def prompts_render(
+    place: Place,
+    screen: Screen,
     workflow: Flow,
     prompt: Name,
     given: Annotated[
         Path | None,
         typer.Option("--input", help=f"The run's input, {JSON}; default: the first sample."),
     ] = None,
-    folder: AppFolder = HERE,
-    as_json: AsJson = False,
 ) -> None:
     """The messages that a model would be sent, without evidence."""
-    _hello("prompts render", as_json=as_json)
-    place, screen = _open(folder, None, as_json=as_json)
     from agent_runtime.cli.commands import prompts as commands
 
     commands.render(place, screen, workflow, prompt, given)
 
 
 @app.command("diff")
+@opens(place, first="prompts diff")
 def prompts_diff(
+    place: Place,
+    screen: Screen,
     workflow: Flow,
     prompt: Name,
     other: Annotated[
@@ -56,13 +60,8 @@ def prompts_diff(
     run: Annotated[
         str | None, typer.Option(help="What this run was started under.", metavar="RUN")
     ] = None,
-    folder: AppFolder = HERE,
-    data: DataFolder = None,
-    as_json: AsJson = False,
 ) -> None:
     """How a prompt differs from another one, or a run's."""
-    _hello("prompts diff", as_json=as_json)
-    place, screen = _open(folder, data, as_json=as_json)
     from agent_runtime.cli.commands import prompts as commands
 
     commands.diff(place, screen, workflow, prompt, other, run)

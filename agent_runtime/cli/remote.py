@@ -23,7 +23,6 @@ from agent_runtime.knowledge.trail import Trail
 from agent_runtime.resumption import Resumption
 from agent_runtime.run import Run, RunState
 from agent_runtime.runtime import Settlement
-from agent_runtime.store.schedules import StoredSchedule
 
 POLL = 0.1
 """Seconds between two looks at a run that a worker of the server drives."""
@@ -55,9 +54,9 @@ class Remote:
             raise InvalidInput(
                 "--trigger", owner, "is not for a server", remedy="Whom the token is for starts it."
             )
-        head = self._head()
+        head = self.head()
         run = self._client.start(workflow, inputs, key=key, at=at)
-        return run if run.is_delayed else self._watch(run, head)
+        return run if run.is_delayed else self.watch(run, head)
 
     def runs(
         self, states: Sequence[RunState], *, newest: bool, after: str | None, limit: int
@@ -85,11 +84,11 @@ class Remote:
         """One run; what is ready is driven by the server's own workers."""
         if run_id is None:
             raise InvalidInput("RUN", "", "is missing", remedy="A server drives what is ready.")
-        head = self._head()
+        head = self.head()
         run = self._client.run(run_id)
         if run.state not in DRIVEN or not wanted.plain:
             run = self._client.resume(run_id, **wanted.model_dump(exclude_defaults=True))
-        return [self._watch(run, head)]
+        return [self.watch(run, head)]
 
     def cancel(self, run_id: str, reason: str) -> Run:
         """At once."""
@@ -98,7 +97,7 @@ class Remote:
     def settle(self, run_id: str, how: Settlement) -> Run:
         """And watch it."""
         run = self._client.settle(run_id, how)
-        return self._watch(run, self._head(), since=run.updated_at)
+        return self.watch(run, self.head(), since=run.updated_at)
 
     def inbox(self, wanted: Filter, order: Order, after: str | None) -> tuple[list[Approval], bool]:
         """One page."""
@@ -141,12 +140,12 @@ class Remote:
         self, approval_id: str, answer: dict[str, Any], *, drive: bool
     ) -> tuple[Approval, Run]:
         """And watch the run."""
-        head = self._head()
+        head = self.head()
         seen = answer["digest"] or self._client.approval(approval_id).digest
         approval = self._client.decide(approval_id, checked(Answer, {**answer, "digest": seen}))
         run = self._client.run(approval.run_id)
         if drive:
-            run = self._watch(run, head, since=_decided(approval))
+            run = self.watch(run, head, since=_decided(approval))
         return approval, run
 
     def preview(self, ids: Sequence[str]) -> Preview:
@@ -158,7 +157,7 @@ class Remote:
         items = self._client.decide_all(checked(BulkAnswer, answer))
         for item in items:
             if item.approval is not None:
-                self._watch(self._client.run(item.approval.run_id), None)
+                self.watch(self._client.run(item.approval.run_id), None)
         return items
 
     def tail(
@@ -195,27 +194,7 @@ class Remote:
         """Drawn there."""
         return self._client.drawing(name, form)
 
-    def schedules(self) -> list[StoredSchedule]:
-        """The tenant's."""
-        return self._client.schedules()
-
-    def coming(self, schedule_id: str | None, count: int) -> list[tuple[datetime, StoredSchedule]]:
-        """By the server's clock."""
-        found = [s for s in self._client.schedules() if schedule_id in (None, s.id)]
-        if schedule_id is not None and not found:
-            self._client.coming(schedule_id, 1)  # it says that there is none
-        coming = [(at, one) for one in found for at in self._client.coming(one.id, min(count, 100))]
-        return sorted(coming, key=lambda pair: (pair[0], pair[1].id))[:count]
-
-    def pause_schedule(self, schedule_id: str, reason: str) -> StoredSchedule:
-        """As whom the token is for."""
-        return self._client.pause_schedule(schedule_id, reason)
-
-    def resume_schedule(self, schedule_id: str) -> StoredSchedule:
-        """As whom the token is for."""
-        return self._client.resume_schedule(schedule_id)
-
-    def _head(self) -> int | None:
+    def head(self) -> int | None:
         """The newest event's number; None for somebody who may not read the history: they start
         runs and are told how they ended."""
         try:
@@ -223,7 +202,7 @@ class Remote:
         except NotPermitted:
             return None
 
-    def _watch(self, run: Run, after: int | None, since: datetime | None = None) -> Run:
+    def watch(self, run: Run, after: int | None, since: datetime | None = None) -> Run:
         """Tell a run's events above a number, and after a moment, until it stands still."""
         until = time.monotonic() + PATIENCE
         while True:

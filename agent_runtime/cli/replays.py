@@ -4,24 +4,20 @@ from __future__ import annotations
 
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from agent_runtime.cli.options import (
-    HERE,
-    AppFolder,
-    As,
-    AsJson,
-    DataFolder,
-    Why,
-    open_place,
-)
+from agent_runtime.cli.opens import archive, opens
+from agent_runtime.cli.options import RunId, Why
+
+if TYPE_CHECKING:
+    from agent_runtime.cli.archive import Archive
+    from agent_runtime.cli.screen import Screen
 
 app = typer.Typer()
 
-RunId = Annotated[str, typer.Argument(help="Id of the run.", metavar="RUN")]
-Tenant = Annotated[str, typer.Option(help="Whose runs.")]
+Tenant = Annotated[str | None, typer.Option(help="Whose runs; here: default.")]
 
 
 class Form(StrEnum):
@@ -32,26 +28,28 @@ class Form(StrEnum):
 
 
 @app.command("explain")
+@opens(archive)
 def runs_explain(
+    runs: Archive,
+    screen: Screen,
     run_id: RunId,
     form: Annotated[Form, typer.Option("--format", help="For a terminal, or a page.")] = Form.TEXT,
     out: Annotated[Path | None, typer.Option(help="Write it there.", metavar="FILE")] = None,
     content: Annotated[bool, typer.Option(help="With texts, arguments, facts and results.")] = True,
-    tenant: Tenant = "default",
-    folder: AppFolder = HERE,
-    data: DataFolder = None,
-    as_json: AsJson = False,
+    tenant: Tenant = None,
 ) -> None:
     """Explain one run, from what it was shown to what it did."""
-    place, screen = open_place(folder, data, as_json=as_json, title="runs explain")
     from agent_runtime.cli.commands import replays as commands
 
-    chosen = commands.Chosen(run_id, every=False, tenant=tenant)
-    commands.explain(place, screen, chosen, commands.Paper(form == Form.HTML, out, content))
+    paper = commands.Paper(form == Form.HTML, out, content)
+    commands.explain(runs, screen, run_id, tenant, paper)
 
 
 @app.command("replay")
+@opens(archive)
 def runs_replay(
+    runs: Archive,
+    screen: Screen,
     run_id: Annotated[
         str | None, typer.Argument(help="Id of the run; or --all.", metavar="[RUN]")
     ] = None,
@@ -59,20 +57,19 @@ def runs_replay(
     pinned: Annotated[
         bool, typer.Option(help="With the prompts and policies that each run was started under.")
     ] = False,
-    tenant: Tenant = "default",
-    folder: AppFolder = HERE,
-    data: DataFolder = None,
-    as_json: AsJson = False,
+    tenant: Tenant = None,
 ) -> int:
     """Run again on recordings, without effects; 1: it diverges."""
-    place, screen = open_place(folder, data, as_json=as_json, title="runs replay")
     from agent_runtime.cli.commands import replays as commands
 
-    return commands.replay(place, screen, commands.Chosen(run_id, every, tenant), pinned=pinned)
+    return commands.replay(runs, screen, run_id, tenant, every=every, pinned=pinned)
 
 
 @app.command("fork")
+@opens(archive, who="must")
 def runs_fork(
+    runs: Archive,
+    screen: Screen,
     run_id: RunId,
     at: Annotated[str, typer.Option(help="The step that it begins at.", metavar="STEP")],
     visit: Annotated[int | None, typer.Option(min=1, help="Which visit; default: first.")] = None,
@@ -87,31 +84,26 @@ def runs_fork(
     rehearsal: Annotated[
         bool, typer.Option(help="Play it on the recordings, with its effects stubbed.")
     ] = False,
-    who: As = "",
     reason: Why = "",
-    folder: AppFolder = HERE,
-    data: DataFolder = None,
-    as_json: AsJson = False,
 ) -> None:
     """Start a new run from a step; it inherits no approval."""
-    place, screen = open_place(folder, data, as_json=as_json, title="runs fork")
+    from agent_runtime.cli.archive import Wanted
     from agent_runtime.cli.commands import replays as commands
 
-    wanted = commands.Wanted(run_id, at, visit, tuple(changed), reason)
-    commands.fork(place, screen, wanted, who, rehearsal=rehearsal)
+    wanted = Wanted(run_id, at, visit, commands.edits_of(changed), reason)
+    commands.fork(runs, screen, wanted, rehearsal=rehearsal)
 
 
 @app.command("compare")
+@opens(archive)
 def runs_compare(
+    runs: Archive,
+    screen: Screen,
     one: RunId,
     other: Annotated[str, typer.Argument(help="Id of the other run.", metavar="OTHER")],
-    tenant: Tenant = "default",
-    folder: AppFolder = HERE,
-    data: DataFolder = None,
-    as_json: AsJson = False,
+    tenant: Tenant = None,
 ) -> None:
     """Put two runs side by side, from where they first part."""
-    place, screen = open_place(folder, data, as_json=as_json, title="runs compare")
     from agent_runtime.cli.commands import replays as commands
 
-    commands.compare(place, screen, commands.Chosen(one, every=False, tenant=tenant), other)
+    commands.compare(runs, screen, one, other, tenant)

@@ -89,9 +89,9 @@ class Screen:
         """A document of its own, such as a page, as it is."""
         self._write(text)
 
-    def ask(self, question: str) -> str:
-        """A person's answer to a question; raises EOFError when there is none."""
-        return self._console.input(Text(visible(question) + " ")).strip()
+    def ask(self, question: str) -> None:
+        """A question to the person at the terminal, who answers on the same line."""
+        self._send(lambda: self._console.print(Text(visible(question)), end=" ", soft_wrap=True))
 
     @contextmanager
     def progress(self, what: str, total: int | None) -> Iterator[Callable[[], None]]:

@@ -9,21 +9,22 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from agent_runtime.approval import Approval
-from agent_runtime.bulk import Item, Preview
 from agent_runtime.comment import Comment
 from agent_runtime.declaration import Declaration
 from agent_runtime.event import Event
 from agent_runtime.inbox import Counts, Filter, Order
 from agent_runtime.knowledge.trail import Trail
-from agent_runtime.resumption import Resumption
 from agent_runtime.run import Run, RunState
-from agent_runtime.runtime import Settlement
 from agent_runtime.store import JournalEntry
 from agent_runtime.store.calls import ModelCall
-from agent_runtime.store.schedules import StoredSchedule
+
+if TYPE_CHECKING:  # what drives runs is heavy, and reading needs none of it
+    from agent_runtime.bulk import Item, Preview
+    from agent_runtime.resumption import Resumption
+    from agent_runtime.runtime import Settlement
 
 
 @dataclass(frozen=True)
@@ -160,20 +161,4 @@ class Station(Protocol):
 
     def drawing(self, name: str, form: Literal["text", "mermaid", "svg"]) -> str:
         """A workflow as a picture."""
-        ...
-
-    def schedules(self) -> list[StoredSchedule]:
-        """What the clock starts."""
-        ...
-
-    def coming(self, schedule_id: str | None, count: int) -> list[tuple[datetime, StoredSchedule]]:
-        """The next times of one schedule, or of all together, in order."""
-        ...
-
-    def pause_schedule(self, schedule_id: str, reason: str) -> StoredSchedule:
-        """Let it start nothing until it is resumed."""
-        ...
-
-    def resume_schedule(self, schedule_id: str) -> StoredSchedule:
-        """Let it start runs again."""
         ...

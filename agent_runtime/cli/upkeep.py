@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from agent_runtime.cli.options import (
-    HERE,
-    AppFolder,
-    As,
-    AsJson,
-    DataFolder,
-    Why,
-    hello,
-    open_place,
-)
+from agent_runtime.cli.opens import opens, place
+from agent_runtime.cli.options import As, Why
+
+if TYPE_CHECKING:
+    from agent_runtime.cli.opening import Place
+    from agent_runtime.cli.screen import Screen
 
 app = typer.Typer()
 
@@ -26,53 +22,47 @@ OfTenant = Annotated[
 
 
 @app.command("backup")
+@opens(place, first="backup {file}")
 def backup_file(
+    place: Place,
+    screen: Screen,
     file: Annotated[Path, typer.Argument(help="Where the copy goes.", metavar="FILE")],
     tenant: OfTenant = None,
     force: Annotated[bool, typer.Option("--force", help="Overwrite an older backup.")] = False,
-    folder: AppFolder = HERE,
-    data: DataFolder = None,
-    as_json: AsJson = False,
 ) -> None:
     """Copy the data file while it is in use; the copy is verified."""
-    hello(f"backup {file}", as_json=as_json)
-    place, screen = open_place(folder, data, as_json=as_json)
     from agent_runtime.cli.commands import upkeep as commands
 
     commands.back_up(place, screen, file, tenant, force=force)
 
 
 @app.command("restore")
+@opens(place, first="restore {file}")
 def restore_file(
+    place: Place,
+    screen: Screen,
     file: Annotated[Path, typer.Argument(help="A file that backup made.", metavar="FILE")],
     tenant: OfTenant = None,
     force: Annotated[bool, typer.Option("--force", help="Even against the anchor.")] = False,
-    folder: AppFolder = HERE,
-    data: DataFolder = None,
-    as_json: AsJson = False,
 ) -> None:
     """Put a backup in place of the data file, which is kept aside."""
-    hello(f"restore {file}", as_json=as_json)
-    place, screen = open_place(folder, data, as_json=as_json)
     from agent_runtime.cli.commands import upkeep as commands
 
     commands.restore(place, screen, file, tenant, force=force)
 
 
 @app.command()
+@opens(place, first="doctor")
 def doctor(
+    place: Place,
+    screen: Screen,
     acknowledge: Annotated[
         bool, typer.Option("--acknowledge", help="I have looked at what is not anchored.")
     ] = False,
     who: As = "",
     reason: Why = "",
-    folder: AppFolder = HERE,
-    data: DataFolder = None,
-    as_json: AsJson = False,
 ) -> int:
     """Find what is wrong with the data, and what to do about it."""
-    hello("doctor", as_json=as_json)
-    place, screen = open_place(folder, data, as_json=as_json)
     from agent_runtime.cli.commands import upkeep as commands
 
     if acknowledge:
@@ -81,7 +71,10 @@ def doctor(
 
 
 @app.command()
+@opens(place, first="prune")
 def prune(
+    place: Place,
+    screen: Screen,
     who: As,
     older_than: Annotated[
         str | None,
@@ -89,23 +82,17 @@ def prune(
     ] = None,
     workflow: Annotated[str | None, typer.Option(help="Only runs of this one.")] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would go.")] = False,
-    folder: AppFolder = HERE,
-    data: DataFolder = None,
-    as_json: AsJson = False,
 ) -> None:
     """Erase what old runs hold; their history stays, as digests."""
-    hello(f"prune --older-than {older_than}" if older_than else "prune", as_json=as_json)
-    place, screen = open_place(folder, data, as_json=as_json)
     from agent_runtime.cli.commands import upkeep as commands
 
     commands.prune_runs(place, screen, older_than, workflow, who, dry=dry_run)
 
 
 @app.command()
-def vacuum(folder: AppFolder = HERE, data: DataFolder = None, as_json: AsJson = False) -> None:
+@opens(place, first="vacuum")
+def vacuum(place: Place, screen: Screen) -> None:
     """Rewrite an older data file, so that pruning makes it smaller."""
-    hello("vacuum", as_json=as_json)
-    place, screen = open_place(folder, data, as_json=as_json)
     from agent_runtime.cli.commands import upkeep as commands
 
     commands.vacuum(place, screen)

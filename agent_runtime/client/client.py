@@ -13,6 +13,7 @@ from agent_runtime.approval import Answer, Approval
 from agent_runtime.client.administration import Administration
 from agent_runtime.client.answer import as_, items, path_of
 from agent_runtime.client.knowledge import Knowledge
+from agent_runtime.client.replays import Replays
 from agent_runtime.client.wire import Wire, from_problem
 from agent_runtime.comment import Comment
 from agent_runtime.declaration import Declaration
@@ -63,6 +64,11 @@ class Client:
     def knowledge(self) -> Knowledge:
         """What steps may read."""
         return Knowledge(self._wire)
+
+    @cached_property
+    def replays(self) -> Replays:
+        """Reports, replays, forks."""
+        return Replays(self._wire)
 
     def __enter__(self) -> Self:
         return self

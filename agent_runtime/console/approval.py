@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Awaitable
 from dataclasses import dataclass
-from decimal import Decimal, InvalidOperation
 from typing import Any, TypeVar
 
 from fastapi import APIRouter, Request, Response
@@ -21,7 +20,7 @@ from agent_runtime.console.form import Form, Posted, SignedIn, model
 from agent_runtime.console.inbox import around
 from agent_runtime.console.look import Look, Looked
 from agent_runtime.console.page import head_of, show
-from agent_runtime.console.sheet import confirm_of, sheet_of
+from agent_runtime.console.sheet import sheet_of
 from agent_runtime.console.text import words
 from agent_runtime.errors import (
     CallerError,
@@ -105,7 +104,6 @@ async def decide(
         return await _shown(here, asked)
 
     async def answer() -> Approval:
-        _confirmed(asked, form)
         return await approvals.decide(
             asked, _answer(asked, form), site, caller, request, Response()
         )
@@ -208,26 +206,10 @@ def _answer(asked: Approval, form: Form) -> approvals.Decide:
         reason=reason if kind in ("reject", "respond") else form.get("note"),
         code=code,
         arguments=changed(asked, form.under("arg.")) if kind == "edit" else None,
+        confirm=form.get("confirm"),
         hold_seconds=HOLD,
         override=bool(form.get("override")),
     )
-
-
-def _confirmed(asked: Approval, form: Form) -> None:
-    """Raise unless what a wrong yes would do much harm with was typed by hand."""
-    wanted = confirm_of(asked)
-    if form.get("kind") != "approve" or not wanted:
-        return
-    typed = form.get("confirm").strip().replace("\u202f", "").replace(" ", "").replace(",", ".")
-    if typed != wanted and not _same_amount(typed, wanted):
-        raise InvalidInput("confirm", typed, "is not what this would do", remedy=f"Type {wanted}.")
-
-
-def _same_amount(typed: str, wanted: str) -> bool:
-    try:
-        return Decimal(typed) == Decimal(wanted)
-    except InvalidOperation:
-        return False
 
 
 async def _done(here: Visit, asked: Approval, work: Awaitable[Approval]) -> Response:

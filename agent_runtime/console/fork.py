@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator, Mapping
-from typing import Annotated, Any
+from collections.abc import Sequence
+from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi.responses import RedirectResponse
@@ -13,9 +12,10 @@ from agent_runtime.access import Caller, a_run
 from agent_runtime.api import replays as api
 from agent_runtime.api.route import Route
 from agent_runtime.api.site import Here, OnRun, Site, Who
+from agent_runtime.console.forking import Change, changeable, changed
 from agent_runtime.console.form import Form, Posted, SignedIn, model
 from agent_runtime.console.page import show
-from agent_runtime.console.timeline import read_timeline
+from agent_runtime.console.timeline import Visit, read_timeline
 from agent_runtime.errors import AgentRuntimeError, Conflict, InvalidInput, NotFound, RecordingGone
 from agent_runtime.run import Run
 
@@ -48,13 +48,15 @@ async def fork(request: Request, form: Posted, site: Here, caller: Who, run_id: 
     if form.get("review"):
         return _page(request, site, caller, run, form)
     try:
-        step, _, visit = form.get("at").rpartition("#")
+        visit = _chosen(_visits(site, caller, run), form)
+        if visit is None:
+            raise InvalidInput("at", form.get("at"), "is no step that it visited")
         asked = model(
             api.ForkRun,
-            at=step,
-            visit=visit,
-            input=changed(run.input, form.under("input.")),
+            at=visit.step,
+            visit=visit.number,
             reason=form.get("reason").strip(),
+            **changed(changeable(site, site.read(caller), run, visit), form.under("")),
         )
         made = await api.fork_run(run, asked, site, caller, Response())
     except (InvalidInput, NotFound, Conflict, RecordingGone) as error:
@@ -62,28 +64,16 @@ async def fork(request: Request, form: Posted, site: Here, caller: Who, run_id: 
     return RedirectResponse(f"/runs/{made.id}", 303)
 
 
-def changed(before: Mapping[str, Any], typed: Mapping[str, str]) -> dict[str, Any]:
-    """The fields that were typed otherwise than they are; raises InvalidInput for no JSON where it
-    was not text before."""
-    return dict(_changes(before, typed))
+def _visits(site: Site, caller: Caller, run: Run) -> Sequence[Visit]:
+    return read_timeline(site.read(caller).events.find(run.id), site.store.now()).visits
 
 
-def _changes(before: Mapping[str, Any], typed: Mapping[str, str]) -> Iterator[tuple[str, Any]]:
-    for name, text in typed.items():
-        if name not in before or text == shown(before[name]):
-            continue
-        if isinstance(before[name], str):
-            yield name, text
-            continue
-        try:
-            yield name, json.loads(text)
-        except ValueError as error:
-            raise InvalidInput(f"input.{name}", text, "is no JSON") from error
-
-
-def shown(value: Any) -> str:
-    """A field of an input as it stands in its form."""
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+def _chosen(visits: Sequence[Visit], form: Form) -> Visit | None:
+    """The visit that a fork is to begin at: the first unless another is named, by its step or as
+    `step#number`."""
+    at = form.get("at")
+    named = [one for one in visits if at in ("", one.step, f"{one.step}#{one.number}")]
+    return named[0] if named else None
 
 
 def _page(
@@ -94,15 +84,23 @@ def _page(
     form: Form,
     told: AgentRuntimeError | None = None,
 ) -> Response:
-    events = site.read(caller).events.find(run.id)
+    visits = _visits(site, caller, run)
+    visit = _chosen(visits, form) or (visits[0] if visits else None)
+    changes: list[Change] = []
+    if visit is not None:
+        changes = changeable(site, site.read(caller), run, visit)
     ruling = site.runtime.app.access.ask(caller, "resume", a_run(run))
     return show(
         request,
         "fork.html",
         200 if told is None else 409 if isinstance(told, Conflict) else 422,
         run=run,
-        places=[(v.step, v.number) for v in read_timeline(events, site.store.now()).visits],
-        fields={name: shown(value) for name, value in run.input.items()},
+        visits=visits,
+        visit=visit,
+        groups={
+            group: [one for one in changes if one.group == group]
+            for group in ("input", "evidence", "envelope")
+        },
         rules=() if ruling.counts else ruling.rules,
         form=form,
         told=told,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any
@@ -15,19 +14,16 @@ from agent_runtime.api.route import Route
 from agent_runtime.api.site import Here, Reader, Site
 from agent_runtime.approval import Approval
 from agent_runtime.console.form import SignedIn
-from agent_runtime.console.look import DONE, Look, Looked, finds
+from agent_runtime.console.look import DONE, Look, Looked
 from agent_runtime.console.page import head_of, show
 from agent_runtime.console.row import Row, row_of
 from agent_runtime.errors import InvalidInput
-from agent_runtime.inbox import MAX_PAGE, WAITING, Counts, Filter, Key, Order
+from agent_runtime.inbox import WAITING, Counts, Filter, Key, Order, finds
 
 router = APIRouter(include_in_schema=False, dependencies=[SignedIn], route_class=Route)
 
 SHOWN = 60
 """Rows at a time: more than a screen holds, few enough to be there at once."""
-
-SEARCHED = 5_000
-"""Questions that a search reads at most."""
 
 Cursor = Annotated[str | None, Query(max_length=1_000)]
 Ids = Annotated[tuple[Annotated[str, Query(max_length=100)], ...], Query(max_length=100)]
@@ -35,12 +31,10 @@ Ids = Annotated[tuple[Annotated[str, Query(max_length=100)], ...], Query(max_len
 
 @dataclass(frozen=True)
 class Listed:
-    """Rows in order. `next`: the cursor of what follows. `unread`: a search stopped before the
-    end."""
+    """Rows in order. `next`: the cursor of what follows."""
 
     rows: list[Row]
     next: str | None
-    unread: bool = False
 
 
 @dataclass(frozen=True)
@@ -129,30 +123,14 @@ async def listed_of(site: Site, caller: Caller, look: Look, cursor: str | None) 
     order = look.order().model_copy(update={"limit": SHOWN})
     if after is not None:
         order = order.model_copy(update={"after": Key(value=after[0], id=after[1])})
+    desk, wanted, who = site.runtime.desk, look.wanted(), caller.operator
     if look.q.strip():
-        return await _searched(site, caller, look, question, order.after)
-    page = site.runtime.desk.inbox(look.wanted(), order, who=caller.operator)
+        page = await desk.search(look.q, wanted, order, who=who)
+    else:
+        page = desk.inbox(wanted, order, who=who)
     last = page.after
     more = None if last is None else cursor_of([last.value, last.id], question)
     return Listed(_rows(site, caller, page.items), more)
-
-
-async def _searched(
-    site: Site, caller: Caller, look: Look, question: list[Any], after: Key | None
-) -> Listed:
-    """Read on until a page is full. What is searched may be sealed, so that no index knows it."""
-    found: list[Approval] = []
-    key, left = after, SEARCHED
-    while left > 0 and len(found) < SHOWN:
-        order = look.order().model_copy(update={"limit": MAX_PAGE, "after": key})
-        page = site.runtime.desk.inbox(look.wanted(), order, who=caller.operator)
-        found += [asked for asked in page.items if finds(look.q, asked)]
-        key, left = page.after, left - MAX_PAGE
-        if key is None:
-            break
-        await asyncio.sleep(0)
-    more = None if key is None else cursor_of([key.value, key.id], question)
-    return Listed(_rows(site, caller, found), more, unread=key is not None and left <= 0)
 
 
 def _rows(site: Site, caller: Caller, found: Iterable[Approval]) -> list[Row]:

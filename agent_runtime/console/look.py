@@ -9,7 +9,7 @@ from urllib.parse import urlencode
 
 from fastapi import Depends, Query
 
-from agent_runtime.approval import Approval, ApprovalStatus
+from agent_runtime.approval import ApprovalStatus
 from agent_runtime.errors import InvalidInput
 from agent_runtime.inbox import WAITING, Filter, Order, Sort
 from agent_runtime.verdict import Risk
@@ -106,16 +106,6 @@ async def look_of(
 
 
 Looked = Annotated[Look, Depends(look_of)]
-
-
-def finds(text: str, asked: Approval) -> bool:
-    """Whether each word of a search stands in what a row shows of the question."""
-    action = asked.action
-    parts = [asked.id, asked.run_id, asked.workflow, action.tool, action.target_type]
-    parts += [action.target_id, asked.started_by, *asked.rules, *map(str, asked.facts.values())]
-    parts += [str(value) for value in action.arguments.values()]
-    whole = "\n".join(parts).lower()
-    return all(word in whole for word in text.lower().split())
 
 
 def _amount(name: str, text: str) -> Decimal | None:

@@ -125,7 +125,8 @@ def _list(
         request,
         "policies.html",
         200 if told is None else 409,
-        policies=[(one, *_summary(site, name, one)) for name, one in found],
+        policies=(summed := [(one, *_summary(site, name, one)) for name, one in found]),
+        users={policy.name: used for policy, _, _, used in summed},
         changes=[(change, _hindrances(site, caller, change)) for change in changes],
         told=told,
     )

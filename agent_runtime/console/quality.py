@@ -21,9 +21,7 @@ from agent_runtime.errors import InvalidInput
 from agent_runtime.evaluation.alarm import Reading, read
 from agent_runtime.evaluation.evaluate import ERROR_RATE
 from agent_runtime.evaluation.report import Report, WorkflowReport
-from agent_runtime.evaluation.trial import Counts, counts
 from agent_runtime.quality import Alert
-from agent_runtime.rollout import WATCHES, Rollout
 
 router = APIRouter(include_in_schema=False, dependencies=[SignedIn], route_class=Route)
 
@@ -48,14 +46,6 @@ class Watched:
     alert: Alert
     reading: Reading | None
     since: datetime | None
-
-
-@dataclass(frozen=True)
-class Tried:
-    """One rollout with its numbers so far, by arm and by what is watched."""
-
-    rollout: Rollout
-    counts: Counts
 
 
 @router.get("/quality")
@@ -86,8 +76,7 @@ async def quality(
         chosen=chosen,
         panels={} if chosen is None else panels_of(report, chosen),
         watched=list(_watched(site, caller)),
-        tried=list(_tried(site, caller)),
-        watches=WATCHES,
+        tried=[one for one in site.read(caller).rollouts.find() if one.state == "running"],
     )
 
 
@@ -128,10 +117,3 @@ def _watched(site: Site, caller: Caller) -> Iterator[Watched]:
         for alert in workflow.quality.alerts:
             since = session.alerts.since(workflow.name, alert.name)
             yield Watched(workflow.name, alert, read(session, workflow.name, alert), since)
-
-
-def _tried(site: Site, caller: Caller) -> Iterator[Tried]:
-    session = site.read(caller)
-    for rollout in session.rollouts.find():
-        if rollout.state == "running":
-            yield Tried(rollout, counts(session, rollout))

@@ -62,7 +62,7 @@ def row_of(asked: Approval, caller: Caller, now: datetime) -> Row:
         deadline=asked.deadline,
         then=then_of(asked),
         closed_at=asked.closed_at,
-        closed_by=asked.closed_by or "",
+        closed_by=_closed_by(asked),
         looking=looking_of(asked, caller, now),
         is_waiting=waiting,
         is_held=asked.status == "held",
@@ -71,6 +71,12 @@ def row_of(asked: Approval, caller: Caller, now: datetime) -> Row:
         and asked.risk == "low"
         and not asked.is_spent(caller.name),
     )
+
+
+def _closed_by(asked: Approval) -> str:
+    """Who or what ended it, without what the page of the question says in full."""
+    by = asked.closed_by or ""
+    return "the runtime" if by.startswith("runtime:") else by
 
 
 def target_of(asked: Approval) -> str:

@@ -11,7 +11,7 @@ from agent_runtime.access import Caller
 from agent_runtime.api import runs as api
 from agent_runtime.api.route import Route
 from agent_runtime.api.site import Here, OnRun, Site, Who
-from agent_runtime.console.fork import changed, shown
+from agent_runtime.console.forking import changed, input_of
 from agent_runtime.console.form import Form, Posted, SignedIn, model
 from agent_runtime.console.page import head_of, show
 from agent_runtime.console.run_view import RunAct, brief, proposal, view_of
@@ -86,7 +86,7 @@ def _resumption(run: Run, form: Form) -> Resumption:
         case "skip":
             return model(Resumption, **given, skip=step)
         case "input":
-            fields = changed(run.input, form.under("input."))
+            fields = changed(input_of(run), form.under(""))["input"]
             if not fields:
                 raise InvalidInput("input", "", "is as it was", remedy="Correct what is wrong.")
             return model(Resumption, **given, input=fields)
@@ -113,8 +113,8 @@ async def _page(
     told: AgentRuntimeError | None = None,
 ) -> Response:
     head_of(request, caller)
-    seen = view_of(site, caller, site.read(caller).runs.get(run_id), before=before, folded=folded)
-    fields = {name: shown(value) for name, value in seen.run.input.items()}
+    run = site.shown(caller, site.read(caller).runs.get(run_id))
+    seen = view_of(site, caller, run, before=before, folded=folded)
     status = 200 if told is None else 409 if isinstance(told, Conflict) else 422
     return show(
         request,
@@ -128,7 +128,7 @@ async def _page(
         told=told,
         settlements=SETTLEMENTS,
         stop=await _stop(site, seen.run),
-        fields=fields,
+        fields={one.name: one.old for one in input_of(seen.run)},
         proposal=proposal,
         brief=brief,
         statuses=STATUS_WORDS,

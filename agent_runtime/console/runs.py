@@ -126,7 +126,7 @@ async def runs(
     return show(
         request,
         "runs.html",
-        rows=[row_of(run) for run in found[:PAGE]],
+        rows=[row_of(site.shown(caller, run)) for run in found[:PAGE]],
         sought=sought,
         views=_views(sought, counts),
         hidden=sum(counts.values()) if sought.narrowed else 0,
@@ -149,7 +149,7 @@ async def rows(
     """Some lines as they are now, to be put where they stand."""
     session = site.read(caller)
     found = [session.runs.get(name) for name in id if _is_there(site, caller, name)]
-    return show(request, "run_rows.html", rows=[row_of(run) for run in found])
+    return show(request, "run_rows.html", rows=[row_of(site.shown(caller, run)) for run in found])
 
 
 def row_of(run: Run) -> RunRow:

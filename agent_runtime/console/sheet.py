@@ -41,8 +41,7 @@ class Sheet:
 
     `malformed`: why its proposal cannot be shown as what it should be; then it is shown raw.
     `why_not`: why this person may not decide; empty: they may. `why_no_yes`: why they may only say
-    no. `confirm`: what they have to type
-    to say yes, where a wrong yes does much harm and nobody else is asked.
+    no.
     """
 
     asked: Approval
@@ -60,7 +59,6 @@ class Sheet:
     waits: str
     why_not: str
     why_no_yes: str
-    confirm: str
 
     @property
     def title(self) -> str:
@@ -98,7 +96,7 @@ class Sheet:
 def sheet_of(site: Site, caller: Caller, asked: Approval) -> Sheet:
     """Read all of it; raises NotFound where the run is gone."""
     session = site.read(caller)
-    run = session.runs.get(asked.run_id)
+    run = site.shown(caller, session.runs.get(asked.run_id))
     events = session.events.find(asked.run_id)
     envelope = _proposal(events, asked)
     passages = shown_in(session, events)
@@ -108,7 +106,7 @@ def sheet_of(site: Site, caller: Caller, asked: Approval) -> Sheet:
         asked=asked,
         row=row_of(asked, caller, session.now),
         run=run,
-        reasons=reasons_of(asked, site.runtime.app.policies.get(asked.policy)),
+        reasons=reasons_of(asked, site.runtime.policies_of(run).get(asked.policy)),
         doubts=raised(asked.signals),
         envelope=envelope,
         malformed=_malformed(envelope),
@@ -120,7 +118,6 @@ def sheet_of(site: Site, caller: Caller, asked: Approval) -> Sheet:
         waits=waits_for(asked),
         why_not=_why_not(site, caller, asked, run),
         why_no_yes=_why_no_yes(site, caller, asked),
-        confirm=confirm_of(asked),
     )
 
 
@@ -194,10 +191,3 @@ def _why_no_yes(site: Site, caller: Caller, asked: Approval) -> str:
         return str(error)
     why = ", ".join([*ruling.rules, *ruling.reasons])
     return "" if ruling.counts else f"Your yes does not count here ({why})."
-
-
-def confirm_of(asked: Approval) -> str:
-    """What has to be typed to say yes; empty: nothing."""
-    if asked.risk != "high" or sum(slot.count for slot in asked.slots) > 1:
-        return ""
-    return str(asked.amount) if asked.amount is not None else asked.action.target_id

@@ -73,7 +73,7 @@ def plain(value: Any) -> str:
         case str():
             return value
         case list() | dict():
-            return json.dumps(value, ensure_ascii=False, default=str)
+            return json.dumps(value, ensure_ascii=False, default=str) if value else "none"
         case _:
             return str(value)
 

@@ -16,6 +16,7 @@ from agent_runtime.console.run_view import MOST_EVENTS, proposal, topology_for
 from agent_runtime.console.states import RUN_WORDS, STATUS_WORDS
 from agent_runtime.console.timeline import Visit, read_timeline
 from agent_runtime.console.visit_state import state_changes
+from agent_runtime.disclosure import disclosed_documents
 from agent_runtime.errors import NotFound
 from agent_runtime.run import Run
 
@@ -106,7 +107,8 @@ async def _side(site: Site, caller: Caller, run: Run, visit: Visit, tab: Tab) ->
 @router.get("/runs/{run_id}/input")
 async def given(request: Request, caller: Who, site: Here, run: Readable) -> Response:
     """What the run was started with."""
-    documents = site.read(caller).runs.documents(run.id)
+    brought = site.read(caller).runs.documents(run.id)
+    documents = disclosed_documents(site.runtime.app, caller, run, brought)
     return show(request, "run_input.html", run=run, documents=documents)
 
 

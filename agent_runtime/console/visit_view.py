@@ -108,7 +108,7 @@ class Span:
 
 def bundles(session: Session, visit: Visit) -> list[Bundle]:
     """What the model was shown, phase by phase."""
-    found = []
+    found, gone = [], _withdrawn(visit)
     for event in _events(visit, "bundle.assembled"):
         body = event.body or {}
         shown = tuple((name, _passage(session, name)) for name in body["shown"])
@@ -122,10 +122,17 @@ def bundles(session: Session, visit: Visit) -> list[Bundle]:
                 tuple(LeftOut.model_validate(one) for one in body["left_out"]),
                 tuple(body.get("warnings", ())),
                 tuple(disputes(there)),
-                tuple(sorted({*stale(there, event.at), *outdated(there)})),
+                tuple(sorted({*stale(there, event.at), *outdated(there), *gone})),
             )
         )
     return found
+
+
+def _withdrawn(visit: Visit) -> list[str]:
+    """What its documents no longer stood for when the visit was judged, with the reason."""
+    bodies = [event.body or {} for event in _events(visit, "gate.judged")]
+    gone = [one for body in bodies for one in body.get("withdrawn", ())]
+    return [f"{one['source']}: {one['why']}" for one in gone]
 
 
 def exchanges(session: Session, run: Run, visit: Visit) -> list[Exchange]:

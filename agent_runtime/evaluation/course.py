@@ -52,7 +52,7 @@ class Course:
     model: str = UNKNOWN
     prompt: str = UNKNOWN
     arm: str = ""
-    """Of which rollout, and what it drew."""
+    """Of which rollouts, and what it drew: one line each."""
     rules: list[str] = field(default_factory=list)
     asked: dict[str, Asked] = field(default_factory=dict)
     """By step and visit."""

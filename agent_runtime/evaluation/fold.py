@@ -71,12 +71,13 @@ class Fold:
         return course
 
     def _arm(self, workflow: str, event: Happened) -> str:
-        """Of which rollout's arm a run is, if of any."""
-        at = from_text(event.at)
+        """Of which arms of rollouts a run is, one line each."""
+        at, arms = from_text(event.at), []
         for rollout in self._rollouts:
             if rollout.workflow == workflow and rollout.covers(at):
-                return f"{rollout.id} {rollout.arm(event.run_id)}"
-        return ""
+                arm = rollout.arm(event.run_id)
+                arms += [] if arm is None else [f"{rollout.id} {arm}"]
+        return "\n".join(arms)
 
     def _queued(self, course: Course, event: Happened) -> None:
         """Counted when the course began."""
@@ -189,7 +190,7 @@ class Fold:
         """Count an answer in all that it is split by; with the sign -1, count it back."""
         day = answered.day
         splits = [("", ""), ("prompt", answered.prompt), ("model", answered.model)]
-        splits += [("arm", answered.arm)] if answered.arm else []
+        splits += [("arm", arm) for arm in answered.arm.splitlines()]
         splits += [("rule", rule) for rule in answered.rules]
         splits += [("group", role) for role in answered.roles]
         for by, value in splits:
@@ -263,7 +264,7 @@ class Fold:
 
     def _splits(self, course: Course) -> list[tuple[str, str]]:
         splits = [("", ""), ("prompt", course.prompt), ("model", course.model)]
-        return [*splits, ("arm", course.arm)] if course.arm else splits
+        return splits + [("arm", arm) for arm in course.arm.splitlines()]
 
 
 Handler = Callable[[Fold, Course, Happened], None]

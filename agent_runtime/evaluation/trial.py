@@ -8,48 +8,72 @@ each look has half the level of the one before; all of them together stay below 
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable
 
 from agent_runtime.app import App
-from agent_runtime.errors import Conflict
-from agent_runtime.evaluation.figures import Place, by_workflow
+from agent_runtime.drawn import candidate_of, spans_of
+from agent_runtime.errors import Conflict, InvalidInput
+from agent_runtime.evaluation.declared import Declared, begin, end
 from agent_runtime.evaluation.keeper import Keeper
-from agent_runtime.evaluation.statistics import ENOUGH, cases_needed, two_proportions
-from agent_runtime.evaluation.window import window
-from agent_runtime.measure import Sum
-from agent_runtime.rollout import WATCHES, Arm, Look, Plan, Rollout, Trial, Watch, check_trial
+from agent_runtime.evaluation.plan import Counts, counts, level_of, planned
+from agent_runtime.evaluation.statistics import two_proportions
+from agent_runtime.policy.change import PolicyChange, require_current, require_seen
+from agent_runtime.rollout import (
+    DEPLOYMENT,
+    RUNTIME,
+    WATCHES,
+    Look,
+    Rollout,
+    Trial,
+    check_prompts_of,
+)
 from agent_runtime.run import new_id
 from agent_runtime.store import Session, Store
 from agent_runtime.telemetry import log
 from agent_runtime.verdict import Operator
 
-POWER = 0.97
-"""A little more than the 0.95 that is promised: the number of cases rests on an approximation."""
-WORST = 0.5
-"""The share at which a difference is the hardest to see: assumed where nothing is known."""
-
 MOST_LOOKS = 12
-
-Counts = Mapping[tuple[Arm, Watch], tuple[int, int]]
-"""How many of how many, by arm and share."""
 
 
 class Trials:
-    """One installation's rollouts."""
+    """One installation's rollouts. `review`: holds a tenant's open questions against the policies
+    that decide about them, once a candidate no longer does."""
 
-    def __init__(self, store: Store, app: App, keeper: Keeper) -> None:
+    def __init__(
+        self,
+        store: Store,
+        app: App,
+        keeper: Keeper,
+        review: Callable[[str], Awaitable[object]] | None = None,
+    ) -> None:
         self._store = store
         self._app = app
         self._keeper = keeper
+        self._review = review
+        self._declared = Declared(store, app)
 
-    async def start(self, operator: Operator, trial: Trial) -> Rollout:
-        """Begin to give a share of new runs the candidate. Raises NotFound, InvalidInput, and
-        Conflict while another one of the workflow is running."""
-        self._app.workflow(trial.workflow)
-        check_trial(trial, self._app.prompts.get(trial.workflow, {}))
+    def change_of(self, operator: Operator, trial: Trial) -> PolicyChange | None:
+        """The change of a policy that a trial is about, if it is: who may put that in force may
+        start it. Raises NotFound, and InvalidInput for another policy's."""
+        if trial.policy is None:
+            return None
+        change = self._store.read(operator.tenant).policies.get(trial.candidate)
+        if change.name != trial.policy:
+            raise InvalidInput("candidate", change.id, f"is a change of {change.name}")
+        return change
+
+    async def start(
+        self, operator: Operator, trial: Trial, rehearsal: str | None = None
+    ) -> Rollout:
+        """Begin to give a share of new runs the candidate; a policy's as somebody who has seen its
+        `rehearsal`, by its digest.
+
+        Raises NotFound, InvalidInput, and Conflict while another one of the workflow is running,
+        or where the change could not be put in force either.
+        """
+        self._check(operator, trial)
         await self._keeper.keep_up(operator.tenant)
-        plan = self._plan(operator.tenant, trial)
+        plan = planned(self._store.read(operator.tenant), trial)
 
         def start(session: Session) -> Rollout:
             running = session.rollouts.running(trial.workflow)
@@ -66,14 +90,32 @@ class Trials:
                 plan=plan,
                 started_by=operator.name,
                 started_at=session.now,
+                text=_text_of(session, trial, rehearsal),
             )
-            body = {"rollout": made.id, "workflow": made.workflow, "candidate": made.candidate}
-            session.events.append(
-                "rollout.started", None, **body, share=made.share, by=operator.name
-            )
-            return session.rollouts.put(made)
+            return begin(session, made)
 
         return await self._store.write(operator.tenant, start)
+
+    def _check(self, operator: Operator, trial: Trial) -> None:
+        """Raises NotFound, InvalidInput and PolicyError for what cannot be tried."""
+        workflow = self._app.workflow(trial.workflow)
+        change = self.change_of(operator, trial)
+        texts = self._app.prompts.get(trial.workflow, {})
+        if change is not None:
+            if trial.policy not in {step.policy for step in workflow.steps}:
+                raise InvalidInput(
+                    "policy", trial.policy, f"is asked by no step of {trial.workflow}"
+                )
+            candidate_of(self._app, change.name, change.text)
+            return
+        check_prompts_of(trial, texts)
+        if any(spans_of(texts, trial.replaced)):
+            raise InvalidInput(
+                "prompt",
+                trial.prompt,
+                "has variants with shares of their own",
+                remedy="They are watched already: take their shares away first.",
+            )
 
     async def stop(self, operator: Operator, rollout_id: str, why: str = "") -> Rollout:
         """End a rollout as a person; raises NotFound, Conflict when it has ended."""
@@ -83,12 +125,15 @@ class Trials:
             if rollout.state != "running":
                 raise Conflict(f"Rollout {rollout_id} is {rollout.state} already.")
             ended = {"state": "stopped", "ended_by": operator.name, "why": why}
-            return _end(session, rollout.model_copy(update=ended))
+            return end(session, rollout.model_copy(update=ended))
 
-        return await self._store.write(operator.tenant, stop)
+        stopped = await self._store.write(operator.tenant, stop)
+        await self._ended(stopped)
+        return stopped
 
     async def review(self, tenant: str) -> list[Rollout]:
         """Look at what is running, where it is time for a look; returns what was rolled back."""
+        await self._declared.follow(tenant)
         back = []
         for rollout in self._store.read(tenant).rollouts.find():
             if rollout.state != "running":
@@ -102,20 +147,12 @@ class Trials:
                 if after.state == "rolled_back":
                     log("rolled back", tenant=tenant, rollout=after.id, workflow=after.workflow)
                     back.append(after)
+                    await self._ended(after)
         return back
 
-    def _plan(self, tenant: str, trial: Trial) -> dict[Watch, Plan]:
-        """From the last 30 days, how many cases each share needs."""
-        session = self._store.read(tenant)
-        days = window(None, None, session.now.date())
-        found = by_workflow(session.measures.find(days.spans, trial.workflow))
-        sums = found.get(trial.workflow, {})
-        told = {
-            "reject": _kinds(sums.get("answered", {}), ("", "")),
-            "edit": _kinds(sums.get("answered", {}), ("", "")),
-            "failed": _kinds(sums.get("ended", {}), ("", "")),
-        }
-        return {watch: _planned(trial, told[watch], watch) for watch in WATCHES}
+    async def _ended(self, rollout: Rollout) -> None:
+        if rollout.policy is not None and self._review is not None:
+            await self._review(rollout.tenant)
 
 
 def looks(rollout: Rollout, found: Counts) -> list[Look]:
@@ -134,48 +171,6 @@ def looks(rollout: Rollout, found: Counts) -> list[Look]:
     return due
 
 
-def level_of(alpha: float, number: int) -> float:
-    """What is spent on one look at one share: half as much each time."""
-    return alpha / len(WATCHES) * math.ldexp(1, -number - 1)
-
-
-def counts(session: Session, rollout: Rollout) -> Counts:
-    """What both arms have come to so far."""
-    first = rollout.started_at.date()
-    days = window(first, max(first, session.now.date()), max(first, session.now.date()))
-    sums = by_workflow(session.measures.find(days.spans, rollout.workflow))
-    found = sums.get(rollout.workflow, {})
-    counted: dict[tuple[Arm, Watch], tuple[int, int]] = {}
-    arms: tuple[Arm, ...] = ("candidate", "baseline")
-    for arm in arms:
-        at = ("arm", f"{rollout.id} {arm}")
-        answered, ended = _kinds(found.get("answered", {}), at), _kinds(found.get("ended", {}), at)
-        counted[arm, "reject"] = (answered.get("reject", 0), sum(answered.values()))
-        counted[arm, "edit"] = (answered.get("edit", 0), sum(answered.values()))
-        counted[arm, "failed"] = (ended.get("failed", 0), sum(ended.values()))
-    return counted
-
-
-def _planned(trial: Trial, told: Mapping[str, int], watch: Watch) -> Plan:
-    n = sum(told.values())
-    base = told.get(watch, 0) / n if n >= ENOUGH else None
-    # A share of 0 among a few cases is none of 0 among all: one more case of it is assumed.
-    assumed = WORST - trial.effect / 2 if base is None else max(base, 1 / n)
-    level = level_of(trial.alpha, 0)
-    cases = cases_needed(min(assumed, 1 - trial.effect), trial.effect, level, POWER)
-    return Plan(base=base, cases=max(cases, ENOUGH))
-
-
-def _kinds(sums: Mapping[Place, Sum], at: tuple[str, str]) -> dict[str, int]:
-    by, wanted = at
-    kinds: dict[str, int] = {}
-    for place, one in sums.items():
-        value, _, kind = place.value.rpartition("\n")
-        if (place.by, value) == (by, wanted):
-            kinds[kind] = kinds.get(kind, 0) + one.n
-    return kinds
-
-
 def _note(session: Session, rollout_id: str, found: list[Look]) -> Rollout:
     """Keep what was seen; the first look that shows it worse ends it."""
     rollout = session.rollouts.get(rollout_id)
@@ -187,8 +182,28 @@ def _note(session: Session, rollout_id: str, found: list[Look]) -> Rollout:
     shown = [look for look in new if look.fires]
     if not shown:
         return session.rollouts.put(seen)
-    ended = {"state": "rolled_back", "ended_by": "the runtime", "why": _words(shown[0])}
-    return _end(session, seen.model_copy(update=ended), shown[0])
+    ended = {"state": "rolled_back", "ended_by": RUNTIME, "why": _words(shown[0])}
+    return end(session, seen.model_copy(update=ended), shown[0])
+
+
+def end_tries_of(session: Session, change: PolicyChange) -> None:
+    """End the rollouts of a policy, because a change of it is put in force: this one or another."""
+    for rollout in session.rollouts.find():
+        if rollout.state == "running" and rollout.policy == change.name:
+            same = rollout.candidate == change.id
+            why = "it was put in force" if same else f"{change.id} was put in force"
+            ended = {"state": "stopped", "ended_by": DEPLOYMENT, "why": why}
+            end(session, rollout.model_copy(update=ended))
+
+
+def _text_of(session: Session, trial: Trial, rehearsal: str | None) -> str:
+    """The policy that is tried; raises Conflict where it could not be put in force either."""
+    if trial.policy is None:
+        return ""
+    change = session.policies.get(trial.candidate)
+    require_seen(change, rehearsal)
+    require_current(change, session.policies.find("active", name=change.name))
+    return change.text
 
 
 def _words(look: Look) -> str:
@@ -196,11 +211,3 @@ def _words(look: Look) -> str:
         f"{look.watch}: {look.worse} of {look.of} against {look.worse_base} of {look.of_base},"
         f" p = {look.p:.2g}, below {look.level:.2g}"
     )
-
-
-def _end(session: Session, ended: Rollout, look: Look | None = None) -> Rollout:
-    ids = {"rollout": ended.id, "workflow": ended.workflow}
-    body = {**ids, "state": ended.state, "by": ended.ended_by, "why": ended.why}
-    seen = {} if look is None else {"look": look.model_dump(mode="json")}
-    session.events.append("rollout.ended", None, **body, **seen)
-    return session.rollouts.put(ended.model_copy(update={"ended_at": session.now}))

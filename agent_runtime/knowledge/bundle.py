@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from typing import Any
+from collections.abc import Container, Iterable, Sequence
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -34,12 +34,31 @@ def assemble(
     for word, is left out. The chosen ones stand in the order of finding. `left_out` and `warnings`
     are what the look-ups say of themselves.
     """
+    present, same = _different(_latest(earlier, found))
+    new = {(p.source, p.text) for p in found}
+    chosen = _fitting(present, _ranked(present, new), budget)
+    over = [p for position, p in enumerate(present) if position not in chosen]
+    shown = tuple(present[position] for position in sorted(chosen))
+    return Bundle(
+        shown=shown,
+        left_out=(*_left(over, "over budget"), *_left(same, "duplicate"), *left_out),
+        warnings=tuple(dict.fromkeys(warnings)),
+        tokens=sum(passage.tokens for passage in shown),
+        budget=budget,
+    )
+
+
+def _latest(earlier: Iterable[Shown], found: Iterable[Shown]) -> Iterable[Shown]:
+    """Each text of each source once, as it was found last."""
     passages: dict[tuple[str, str], Shown] = {}
     for passage in (*earlier, *found):
         passages.pop((passage.source, passage.text), None)
         passages[passage.source, passage.text] = passage
-    present, same = _different(passages.values())
-    new = {(p.source, p.text) for p in found}
+    return passages.values()
+
+
+def _ranked(present: Sequence[Shown], new: Container[tuple[str, str]]) -> list[int]:
+    """The places of the passages, what matters most first."""
     newest = {passage.source: passage.text for passage in present}
 
     def rank(position: int) -> tuple[int, int]:
@@ -50,23 +69,21 @@ def assemble(
             return 1, position
         return (2 if newest[passage.source] == passage.text else 3), -position
 
-    chosen, tokens = set(), 0
-    for position in sorted(range(len(present)), key=rank):
+    return sorted(range(len(present)), key=rank)
+
+
+def _fitting(present: Sequence[Shown], ranked: Iterable[int], budget: int) -> set[int]:
+    """The places of those that fit together, whole, the first ones first."""
+    chosen, tokens = set[int](), 0
+    for position in ranked:
         if tokens + present[position].tokens <= budget:
             chosen.add(position)
             tokens += present[position].tokens
-    over = [p for position, p in enumerate(present) if position not in chosen]
-    return Bundle(
-        shown=tuple(present[position] for position in sorted(chosen)),
-        left_out=(
-            *(LeftOut(source=p.source, tokens=p.tokens, why="over budget") for p in over),
-            *(LeftOut(source=p.source, tokens=p.tokens, why="duplicate") for p in same),
-            *left_out,
-        ),
-        warnings=tuple(dict.fromkeys(warnings)),
-        tokens=tokens,
-        budget=budget,
-    )
+    return chosen
+
+
+def _left(passages: Iterable[Shown], why: Literal["over budget", "duplicate"]) -> list[LeftOut]:
+    return [LeftOut(source=p.source, tokens=p.tokens, why=why) for p in passages]
 
 
 def _different(passages: Iterable[Shown]) -> tuple[list[Shown], list[Shown]]:
@@ -89,14 +106,12 @@ def add(seen: Sequence[Shown], found: Sequence[Shown], budget: int) -> Bundle:
 
     What doesn't fit into `budget` is left out, each passage whole.
     """
-    shown, left_out = {(p.source, p.text): p for p in seen}, []
+    shown, left_out = {(p.source, p.text): p for p in seen}, list[LeftOut]()
     tokens = sum(passage.tokens for passage in shown.values())
     for passage in found:
         known = (passage.source, passage.text)
         if known not in shown and tokens + passage.tokens > budget:
-            left_out.append(
-                LeftOut(source=passage.source, tokens=passage.tokens, why="over budget")
-            )
+            left_out += _left([passage], "over budget")
             continue
         tokens += 0 if known in shown else passage.tokens
         shown[known] = passage

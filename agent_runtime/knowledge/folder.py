@@ -23,7 +23,7 @@ from agent_runtime.source import MEDIA, About
 LIST = "knowledge.toml"
 """A folder's own list of sources."""
 
-_FRONT = re.compile(r"\A---\r?\n(.*?\r?\n)---[ \t]*(?:\r?\n|\Z)", re.DOTALL)
+_FRONT = re.compile(rb"\A(?:\xef\xbb\xbf)?---\r?\n(.*?\r?\n)---[ \t]*(?:\r?\n|\Z)", re.DOTALL)
 _FRONT_BYTES = 64_000
 _WORDS = frozenset({"title", "version", "series", "about"})
 
@@ -52,7 +52,8 @@ class File:
                     f"has {size} bytes, more than {MAX_BYTES}",
                     remedy="Cut it into parts.",
                 )
-            return self.path.read_bytes()
+            with self.path.open("rb") as file:
+                return file.read(MAX_BYTES + 1)  # it may have grown since
         except OSError as error:
             why = error.strerror or type(error).__name__
             raise InvalidInput("document", self.name, f"cannot be read: {why}") from error
@@ -100,21 +101,46 @@ def front(media: str, raw: bytes) -> tuple[dict[str, Any], bytes]:
 
     Fields that are not ours are somebody else's; numbers stand for what they look like.
     """
-    if media != "text/markdown" or not raw.startswith(b"---"):
-        return {}, raw
-    head = _FRONT.match(raw[:_FRONT_BYTES].decode("utf-8", "replace"))
-    if head is None:
-        return {}, raw
-    try:
-        found = yaml.safe_load(head[1])
-    except yaml.YAMLError as error:
-        raise InvalidInput("front matter", head[1][:60], "is no YAML") from error
-    if not isinstance(found, dict):
+    head = _FRONT.match(raw[:_FRONT_BYTES]) if media == "text/markdown" else None
+    found = None if head is None else _yaml(head[1])
+    if head is None or not isinstance(found, dict):
         return {}, raw
     own = {name: value for name, value in found.items() if name in About.model_fields}
     for name in _WORDS & own.keys():
         own[name] = str(own[name])
-    return own, raw[len(head[0].encode()) :]
+    return own, raw[len(head[0]) :]
+
+
+def _yaml(head: bytes) -> Any:
+    """The front matter; raises InvalidInput."""
+    try:
+        text = head.decode()
+        _check_plain(text)
+        return yaml.safe_load(text)
+    except UnicodeDecodeError as error:
+        raise InvalidInput("front matter", head[:60], "is not UTF-8") from error
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        raise InvalidInput("front matter", head[:60], "is no YAML") from error
+
+
+def _check_plain(text: str) -> None:
+    """Raises InvalidInput for YAML that would take any time or memory to load: what is nested
+    deeply does, and what names a part of itself again."""
+    depth = 0
+    for token in yaml.scan(text):
+        depth += isinstance(token, _OPENS) - isinstance(token, _CLOSES)
+        if depth > _DEEPEST or isinstance(token, yaml.AliasToken):
+            raise InvalidInput("front matter", text[:60], "is nested deeply, or has an alias")
+
+
+_DEEPEST = 10
+_OPENS = (
+    yaml.FlowSequenceStartToken,
+    yaml.FlowMappingStartToken,
+    yaml.BlockSequenceStartToken,
+    yaml.BlockMappingStartToken,
+)
+_CLOSES = (yaml.FlowSequenceEndToken, yaml.FlowMappingEndToken, yaml.BlockEndToken)
 
 
 def _all(folder: Path, given: Mapping[str, Any]) -> Iterator[File]:

@@ -14,10 +14,10 @@ from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
 from agent_runtime.action import canonical
 from agent_runtime.clock import Clock
-from agent_runtime.errors import Conflict, InvalidInput
+from agent_runtime.errors import CallerError, Conflict, InvalidInput
 from agent_runtime.knowledge.cut import cut
 from agent_runtime.knowledge.folder import File, about, front, media_of
-from agent_runtime.knowledge.parse import parse
+from agent_runtime.knowledge.reader import Reader
 from agent_runtime.source import About, KnownPassage, Name, Source, source_id
 from agent_runtime.store import Session, Store
 
@@ -77,9 +77,14 @@ class _Read:
 class Library:
     """The knowledge base of an installation; every call is about one tenant."""
 
-    def __init__(self, store: Store, clock: Clock) -> None:
+    def __init__(self, store: Store, clock: Clock, reader: Reader | None = None) -> None:
         self.store = store
         self.clock = clock
+        self._reader = reader or Reader()
+
+    def close(self) -> None:
+        """End the process that reads documents."""
+        self._reader.close()
 
     async def add_files(self, tenant: str, by: str, files: Iterable[File]) -> AsyncIterator[Entry]:
         """Take files in, a few at a time; a refused one harms no other. Gives each one's entry."""
@@ -169,13 +174,13 @@ class Library:
             incoming = await asyncio.to_thread(Incoming.from_file, file)
             return await self.add(tenant, by, incoming)
         except (InvalidInput, Conflict) as error:
-            return Entry(name=file.name, state="refused", problem=str(error))
+            return Entry(name=file.name, state="refused", problem=told(error))
 
     def _read(
         self, incoming: Incoming, text: bytes, given: About, declared: About, named: str
     ) -> _Read:
         name, now = source_id(incoming.name), self.clock.now()
-        passages = cut(name, parse(incoming.name, incoming.media, text))
+        passages = cut(name, self._reader.read(incoming.name, incoming.media, text))
         source = Source(
             id=name,
             name=incoming.name,
@@ -221,6 +226,13 @@ class Library:
             )
 
         return await self.store.write(tenant, work)
+
+
+def told(error: CallerError) -> str:
+    """Why a document was refused, where its name stands beside it."""
+    if isinstance(error, InvalidInput) and error.field == "document":
+        return f"{error.problem}. {error.remedy}".strip()
+    return str(error)
 
 
 def incoming_text(name: str, content: bytes, given: Mapping[str, Any]) -> Incoming:

@@ -14,6 +14,7 @@ import json
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 from agent_runtime.errors import InvalidInput
@@ -109,12 +110,12 @@ def _markdown(name: str, raw: bytes) -> Iterator[Section]:
 
     text = decode(name, raw)
     lines, place, start = text.splitlines(keepends=True), "", 0
-    for token in (found := MarkdownIt("commonmark").enable("table").parse(text)):
+    found = MarkdownIt("commonmark").enable("table").parse(text)
+    for token, title in pairwise(found):
         if token.type != "heading_open" or token.level or token.map is None:
             continue
         yield Section(place, "".join(lines[start : token.map[0]]).strip("\n"))
-        place = found[found.index(token) + 1].content
-        start = token.map[0]
+        place, start = title.content, token.map[0]
     yield Section(place, "".join(lines[start:]).strip("\n"))
 
 
@@ -248,6 +249,8 @@ def _json(name: str, raw: bytes) -> Iterator[Section]:
         raise _refusal(name, f"is nested deeper than {MAX_DEPTH} levels") from error
     except json.JSONDecodeError as error:
         raise _refusal(name, f"is no JSON: {error.msg} in line {error.lineno}") from error
+    except ValueError as error:
+        raise _refusal(name, "holds a number that nobody could read") from error
 
 
 def _records(name: str, value: Any, place: str, depth: int) -> Iterator[Section]:

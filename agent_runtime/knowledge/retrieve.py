@@ -43,8 +43,8 @@ class Embedder(Protocol):
         """Its name: vectors of two models cannot be compared."""
         ...
 
-    async def embed(self, texts: Sequence[str]) -> list[list[float]]:
-        """A vector for each text, in order."""
+    async def embed(self, texts: Sequence[str], tenant: str) -> list[list[float]]:
+        """A vector for each text, in order, on the tenant's account."""
         ...
 
 
@@ -104,7 +104,7 @@ class Retriever:
         knowledge = self._store.read(tenant).knowledge
         if not knowledge.state()[1]:
             return Answer(())
-        vector, warnings = await self._vector(asked.query)
+        vector, warnings = await self._vector(tenant, asked.query)
         matrix = None
         if vector is not None and self._embedder is not None:
             matrix = await self._matrix(tenant, self._embedder.model)
@@ -126,19 +126,19 @@ class Retriever:
             texts = self._store.read(tenant).knowledge.missing_vectors(embedder.model, SENT)
             if not texts:
                 break
-            vectors = await embedder.embed([text for _, text in texts])
+            vectors = await embedder.embed([text for _, text in texts], tenant)
             named = [(name, _packed(v)) for (name, _), v in zip(texts, vectors, strict=True)]
             await self._store.write(tenant, partial(_keep, model=embedder.model, vectors=named))
             count += len(texts)
         return count
 
-    async def _vector(self, query: str) -> tuple[list[float] | None, tuple[str, ...]]:
+    async def _vector(self, tenant: str, query: str) -> tuple[list[float] | None, tuple[str, ...]]:
         if self._embedder is None or not query.strip():
             return None, ()
         try:
-            return (await self._embedder.embed([query]))[0], ()
-        except ModelUnavailable:
-            return None, ("The embeddings endpoint did not answer: searched by words alone.",)
+            return (await self._embedder.embed([query], tenant))[0], ()
+        except ModelUnavailable as error:
+            return None, (f"No embedding was had: {error.message} It was searched by words alone.",)
 
     async def _matrix(self, tenant: str, model: str) -> _Matrix:
         """The vectors as they are now. Others have their turns while many are read."""

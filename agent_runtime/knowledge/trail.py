@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
 from agent_runtime.errors import NotFound
 from agent_runtime.evidence import Evidence, LeftOut, Shown, unverified
+from agent_runtime.knowledge.standing import Standing, standing_of
 from agent_runtime.source import Source
 from agent_runtime.store import Session
-
-Standing = Literal["no document", "unchanged", "changed", "removed"]
-"""How the knowledge base stands to what was shown. no document: it came from elsewhere; changed:
-the document no longer says this; removed: it is gone."""
 
 
 class Quote(BaseModel):
@@ -52,7 +49,7 @@ def trace(session: Session, run_id: str, content: str) -> Trail:
     if kept is None:
         raise NotFound("passage of this run", content, remedy="It may have been pruned.")
     passage = Shown.model_validate(kept)
-    document, standing = _document(session, passage)
+    standing, document = standing_of(session, passage, session.now.date())
     return Trail(
         content=content,
         passage=passage,
@@ -91,13 +88,3 @@ def _quotes(envelope: dict[str, Any], passage: Shown) -> list[Quote]:
         for one in cited
         if one.source == passage.source and one.quote
     ]
-
-
-def _document(session: Session, passage: Shown) -> tuple[Source | None, Standing]:
-    if not passage.document:
-        return None, "no document"
-    source = session.knowledge.find_source(passage.document)
-    if source is None:
-        return None, "removed"
-    present = session.knowledge.passage(source.id, passage.passage)
-    return source, "unchanged" if present is not None else "changed"

@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
+import json
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from functools import cache
 from importlib import import_module
-from typing import Any
+from typing import Any, Literal
 
+import httpx
 import openai
 from langchain_core.language_models import BaseChatModel
 from langchain_openai import ChatOpenAI
 from pydantic import SecretStr
 
 from agent_runtime.errors import ModelUnavailable, SettingsError
-from agent_runtime.models.embed import Create
+from agent_runtime.models.embed import Create, Embedded
 from agent_runtime.models.form import Form
+from agent_runtime.models.letter import Batching, Ended, exchange, read, written
 from agent_runtime.models.model import Guard, Model, foreign_errors
 from agent_runtime.settings import ModelSettings, ModelSpec, Settings
 
@@ -51,25 +55,41 @@ def connect(
     """A declared model; raises SettingsError where it cannot be made."""
     price = asking.prices.get(spec.model)
     if spec.provider != "openai":
-        chat = _import(spec)
-        return Model(spec.model, chat, foreign_errors, price, spec.fallback, spec.provider)
+        found = _import(spec)
+        return Model(spec.model, found, foreign_errors, price, spec.fallback, spec.provider)
     held = key or SecretStr(os.environ.get(spec.api_key_variable) or "none")
     url = spec.base_url or settings.openai_base_url
-    client = ChatOpenAI(
-        model=spec.model,
-        base_url=url,
-        # A local server needs no key, but the client insists on one.
-        api_key=held,
-        timeout=settings.model_timeout,
-        # Attempts are made, counted and recorded in one place, and this is not it.
-        max_retries=0,
-        max_completion_tokens=asking.model_max_output,
-        use_responses_api=spec.api == "responses",
-        **{**spec.options, **clients},
-    )
     guard = provider_errors(spec.model, url, spec.api_key_variable)
+
+    def chat(**wire: Any) -> ChatOpenAI:
+        return ChatOpenAI(
+            model=spec.model,
+            base_url=url,
+            # A local server needs no key, but the client insists on one.
+            api_key=held,
+            timeout=settings.model_timeout,
+            # Attempts are made, counted and recorded in one place, and this is not it.
+            max_retries=0,
+            max_completion_tokens=asking.model_max_output,
+            use_responses_api=spec.api == "responses",
+            **{**spec.options, **wire},
+        )
+
+    @cache
+    def batching() -> Batching:
+        client = openai.AsyncOpenAI(
+            base_url=url,
+            api_key=held.get_secret_value(),
+            timeout=settings.model_timeout,
+            max_retries=0,
+            http_client=clients.get("http_async_client"),
+        )
+        letters = chat(http_async_client=httpx.AsyncClient(transport=Letterbox()))
+        return Batching(letters, OpenAIBatches(client, guard, PATHS[spec.api]))
+
     form = Form(spec.output, responses=spec.api == "responses")
-    return Model(spec.model, client, guard, price, spec.fallback, url or "openai", form)
+    provider = url or "openai"
+    return Model(spec.model, chat(**clients), guard, price, spec.fallback, provider, form, batching)
 
 
 def connect_embeddings(settings: Settings, model: str, **clients: Any) -> Create:
@@ -81,14 +101,90 @@ def connect_embeddings(settings: Settings, model: str, **clients: Any) -> Create
     )
     guard = provider_errors(model, url, "OPENAI_API_KEY")
 
-    async def create(texts: Sequence[str]) -> list[list[float]]:
+    async def create(texts: Sequence[str]) -> Embedded:
         with guard():
             told = await client.embeddings.create(
                 model=model, input=list(texts), encoding_format="float"
             )
-        return [item.embedding for item in sorted(told.data, key=lambda item: item.index)]
+        found = [item.embedding for item in sorted(told.data, key=lambda item: item.index)]
+        usage: Any = told.usage  # some providers leave it out
+        return Embedded(found, usage.prompt_tokens if usage else None)
 
     return create
+
+
+Path = Literal["/v1/chat/completions", "/v1/responses"]
+PATHS: dict[Literal["chat", "responses"], Path] = {
+    "chat": "/v1/chat/completions",
+    "responses": "/v1/responses",
+}
+"""What a batch's requests are for."""
+
+WORKING = frozenset({"validating", "in_progress", "finalizing", "cancelling"})
+NAME = "agent_runtime_batch"
+"""What a batch's name is called in its metadata: it is found again by it."""
+
+
+class Letterbox(httpx.AsyncBaseTransport):
+    """Stands in for the wire: a request is put on the letter at hand, or answered from it."""
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        letter = exchange(json.loads(await request.aread()))
+        return httpx.Response(letter.status, json=letter.answer or {}, request=request)
+
+
+class OpenAIBatches:
+    """The batch endpoint of any provider that has OpenAI's."""
+
+    def __init__(self, client: openai.AsyncOpenAI, guard: Guard, path: Path) -> None:
+        self._client = client
+        self._guard = guard
+        self._path = path
+
+    async def find(self, name: str) -> str | None:
+        """Among the newest ones: it was sent a moment ago, or never."""
+        with self._guard():
+            newest = await self._client.batches.list(limit=100)
+        found = [one.id for one in newest.data if (one.metadata or {}).get(NAME) == name]
+        return found[0] if found else None
+
+    async def send(self, name: str, lines: Mapping[str, dict[str, Any]]) -> str:
+        """Upload the requests, and have them worked on."""
+        with self._guard():
+            file = await self._client.files.create(
+                file=(f"{name}.jsonl", written(lines, self._path)), purpose="batch"
+            )
+            batch = await self._client.batches.create(
+                input_file_id=file.id,
+                endpoint=self._path,
+                completion_window="24h",
+                metadata={NAME: name},
+            )
+        return batch.id
+
+    async def look(self, batch: str) -> Ended | None:
+        """What became of it; what was done before it expired or was cancelled counts."""
+        with self._guard():
+            found = await self._client.batches.retrieve(batch)
+        if found.status in WORKING:
+            return None
+        answers = [name for name in (found.output_file_id, found.error_file_id) if name]
+        how = "was done" if found.status == "completed" else found.status
+        return Ended(how, tuple(answers), (found.input_file_id, *answers))
+
+    async def fetch(self, ended: Ended) -> dict[str, tuple[int, dict[str, Any]]]:
+        """All that came back, failures too."""
+        brought: dict[str, tuple[int, dict[str, Any]]] = {}
+        for name in ended.answers:
+            with self._guard():
+                brought |= read((await self._client.files.content(name)).text)
+        return brought
+
+    async def forget(self, ended: Ended) -> None:
+        """The requests and what came back."""
+        for name in ended.files:
+            with self._guard():
+                await self._client.files.delete(name)
 
 
 def provider_errors(model: str, url: str | None, key_variable: str) -> Guard:

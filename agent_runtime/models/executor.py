@@ -5,25 +5,23 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from contextlib import nullcontext
-from dataclasses import dataclass
-from datetime import timedelta
+from contextlib import nullcontext, suppress
 from time import perf_counter
-from typing import Protocol, TypeVar, assert_never
+from typing import TypeVar, assert_never
 
 from langchain_core.messages import AIMessage, BaseMessage
 
 from agent_runtime.budget import Tier
-from agent_runtime.clock import Clock
 from agent_runtime.envelope import is_no_json
 from agent_runtime.errors import InvalidInput, ModelUnavailable, NeedsAttention
-from agent_runtime.models.account import Account, cost_of
+from agent_runtime.models.account import Account, cost_of, settle
+from agent_runtime.models.batches import collect
 from agent_runtime.models.chat_span import attributes_of, describe, show
+from agent_runtime.models.claim import Claim
 from agent_runtime.models.compact import compact
 from agent_runtime.models.exchange import (
     Json,
     Usage,
-    answered,
     asked,
     estimate_of,
     message_of,
@@ -32,48 +30,19 @@ from agent_runtime.models.exchange import (
 )
 from agent_runtime.models.form import unfence
 from agent_runtime.models.inquiry import Inquiry, Reply
+from agent_runtime.models.letter import Letter, at_hand
 from agent_runtime.models.lineup import Lineup
 from agent_runtime.models.model import Model
-from agent_runtime.models.progress import Progress
+from agent_runtime.models.parking import PATIENCE, brought, may_park
 from agent_runtime.models.prompt import hint
+from agent_runtime.models.record import Made, Records
 from agent_runtime.models.retry import Failure, as_failure, decide, merged
 from agent_runtime.models.route import begin, escalate, fall_back
-from agent_runtime.run import Run
 from agent_runtime.step import Step
 from agent_runtime.store import Session
-from agent_runtime.store.calls import CallOutcome, ModelCall
-from agent_runtime.telemetry import Telemetry
+from agent_runtime.store.batches import Drawn, Line
 
 T = TypeVar("T")
-
-
-class Claim(Protocol):
-    """What the executor needs of a segment: whose run it is, and where to write."""
-
-    @property
-    def run(self) -> Run:
-        """The claimed run."""
-
-    @property
-    def clock(self) -> Clock:
-        """What time it is."""
-
-    @property
-    def telemetry(self) -> Telemetry:
-        """Where spans go."""
-
-    @property
-    def grace(self) -> int:
-        """How often a person resumed the run."""
-
-    def post(self, work: Callable[[Session], object]) -> None:
-        """Commit without waiting."""
-
-    async def write(self, work: Callable[[Session], T]) -> T:
-        """Commit and wait."""
-
-    def read(self) -> Session:
-        """What is committed."""
 
 
 class _Unread(Exception):
@@ -91,6 +60,7 @@ class Executor:
         self._claim = claim
         self._step = step
         self._table = merged(step.reasoning.table)
+        self._records = Records(claim, step.name)
         self._account = Account(lineup.asking.budgets, step, claim.run, claim.grace)
 
     def inquire(
@@ -142,7 +112,7 @@ class Executor:
         following = decide(failure, inquiry.failures, self._table, rng.random())
         inquiry.failures[failure.kind] += 1
         inquiry.total[failure.kind] += 1
-        self._tell(inquiry, failure, following.how)
+        self._records.failed(inquiry, failure, following.how)
         match following.how:
             case "wait":
                 await self._lineup.sleep(following.seconds)
@@ -183,71 +153,127 @@ class Executor:
             await self._lineup.limit(model).turn()
         made = self._cached(inquiry, model) or await self._ask(inquiry, model)
         if made.message.tool_calls:
-            self._record(inquiry, model, made, "answered")
+            self._records.attempt(inquiry, model, made, "answered")
             return Reply(made.message, None, model)
         try:
             value = read(unfence(str(made.message.text)))
         except InvalidInput as error:
             failure = _misread(error, made.message)
-            self._record(inquiry, model, made, failure.kind)
+            self._records.attempt(inquiry, model, made, failure.kind)
             raise _Unread(failure, made.message) from error
-        self._record(inquiry, model, made, "cached" if made.cached else "answered")
+        self._records.attempt(inquiry, model, made, "cached" if made.cached else "answered")
         if self._step.reasoning.deterministic and not made.cached:
-            self._keep(inquiry, made)
+            self._records.keep(inquiry, made, self._lineup.asking.model_cache)
         return Reply(made.message, value, model)
 
-    def _cached(self, inquiry: Inquiry, model: Model) -> _Made | None:
+    def _cached(self, inquiry: Inquiry, model: Model) -> Made | None:
         """What was answered to exactly this request before, for a step that is deterministic."""
         if not self._step.reasoning.deterministic:
             return None
         request = self._request(inquiry, model)
         kept = self._claim.read().calls.kept(request_name(request))
-        return None if kept is None else _Made(request, message_of(kept), Usage(0, 0), cached=True)
+        return None if kept is None else Made(request, message_of(kept), Usage(0, 0), cached=True)
 
-    def _keep(self, inquiry: Inquiry, made: _Made) -> None:
-        response = answered(made.message, made.usage, inquiry.attempts)
-        lasts = timedelta(seconds=self._lineup.asking.model_cache)
-        self._claim.post(
-            lambda session: session.calls.keep(request_name(made.request), response, lasts)
-        )
-
-    async def _ask(self, inquiry: Inquiry, model: Model) -> _Made:
-        """One exchange over the wire, within the budgets; a failed one is recorded here."""
+    async def _ask(self, inquiry: Inquiry, model: Model) -> Made:
+        """One exchange within the budgets, over the wire or as a batch brought it; a failed one is
+        recorded here. Raises Parked while a batch is on its way."""
         request = self._request(inquiry, model)
         estimate = estimate_of(
             inquiry.messages, inquiry.tools, self._lineup.asking.model_max_output
         )
+        line = await self._line(inquiry, model, request, estimate)
+        if line is not None:
+            letter = brought(line, request_name(request), self._claim.clock.now())
+            if letter is not None:
+                with at_hand(letter):
+                    return await self._made(inquiry, model, request, estimate, line)
         draft = self._account.draft(model, estimate, self._claim.clock.now())
         await draft.draw(self._claim.write)
         limit = nullcontext() if model.is_offline else self._lineup.limit(model).slot()
         async with limit:
-            began = perf_counter()
-            try:
-                message = await self._exchange(inquiry, model)
-            except ModelUnavailable as error:
-                lost = _Made(request, AIMessage(""), Usage(0, 0), _millis(began))
-                draft.settle(self._claim.post, lost.usage, lost.millis)
-                failure = as_failure(error)
-                self._record(inquiry, model, lost, failure.kind if failure else "unusable")
-                raise
-        made = _Made(request, message, usage_of(message, estimate), _millis(began))
-        draft.settle(self._claim.post, made.usage, made.millis)
-        self._remember(inquiry, model, made)
-        return made
+            return await self._made(inquiry, model, request, estimate, draft.drawn)
 
-    async def _exchange(self, inquiry: Inquiry, model: Model) -> AIMessage:
+    async def _made(
+        self, inquiry: Inquiry, model: Model, request: Json, estimate: Usage, way: Drawn | Line
+    ) -> Made:
+        """The exchange itself. `way`: the letter at hand's line, or what was drawn for the wire."""
+        line = way if isinstance(way, Line) else None
+        began, failed = perf_counter(), None
+        try:
+            message = await self._exchange(inquiry, model, by_letter=line is not None)
+            usage = usage_of(message, estimate)
+        except ModelUnavailable as error:
+            message, usage, failed = AIMessage(""), Usage(0, 0), error
+        millis = round((perf_counter() - began) * 1000) if line is None else line.millis
+        made = Made(request, message, usage, millis, line=line)
+        if isinstance(way, Drawn):
+            settle(way, self._claim.post, usage, cost_of(model, usage), millis)
+        if failed is None:
+            self._records.remember(inquiry, model, made)
+            return made
+        failure = as_failure(failed)
+        self._records.attempt(inquiry, model, made, failure.kind if failure else "unusable")
+        raise failed
+
+    async def _line(
+        self, inquiry: Inquiry, model: Model, request: Json, estimate: Usage
+    ) -> Line | None:
+        """The line of this visit; one that is new is handed in, drawn on the budgets. None where
+        it does not go by batch, or the client cannot write it: asked at once, it says why."""
+        if not may_park(self._step, inquiry, model, self._claim.grace):
+            return None
+        run, step, visit = self._claim.run, self._step.name, inquiry.visit
+        known = self._claim.read().calls.batches.line(run.id, step, visit)
+        if known is not None:
+            return known
+        now, wait = self._claim.clock.now(), self._lineup.asking.model_batch_wait
+        draft = self._account.draft(model, estimate, now, batched=True)
+        body = await self._written(inquiry, model)
+        if body is None:
+            return None
+        line = Line(
+            run_id=run.id,
+            step=step,
+            visit=visit,
+            model=inquiry.choice.name,
+            request=request_name(request),
+            body=body,
+            drawn=draft.drawn,
+            made_at=now,
+            until=now + PATIENCE,
+        )
+
+        def hand_in(session: Session) -> None:
+            draft.take(session)
+            collect(session, line, wait)
+
+        await self._claim.write(hand_in)
+        return line
+
+    async def _written(self, inquiry: Inquiry, model: Model) -> Json | None:
+        """The request as the model's client writes it."""
+        with at_hand(Letter()) as letter, suppress(ModelUnavailable):
+            await self._said(inquiry, model, by_letter=True)
+        return letter.body
+
+    async def _said(self, inquiry: Inquiry, model: Model, *, by_letter: bool) -> AIMessage:
+        streams = self._lineup.asking.model_stream and not (by_letter or model.is_offline)
+        return await model.exchange(
+            inquiry.messages,
+            inquiry.tools,
+            schema=inquiry.schema,
+            temperature=self._temperature,
+            heard=self._records.progress(inquiry) if streams else None,
+            by_letter=by_letter,
+        )
+
+    async def _exchange(self, inquiry: Inquiry, model: Model, *, by_letter: bool) -> AIMessage:
         attributes = attributes_of(model, self._step.name, inquiry.attempts)
         name, client = f"chat {model.producer}", not model.is_offline
         with self._claim.telemetry.span(name, attributes, client=client) as span:
             try:
                 async with asyncio.timeout(self._lineup.timeout):
-                    answer = await model.exchange(
-                        inquiry.messages,
-                        inquiry.tools,
-                        schema=inquiry.schema,
-                        temperature=self._temperature,
-                        heard=self._progress(inquiry, model),
-                    )
+                    answer = await self._said(inquiry, model, by_letter=by_letter)
             except TimeoutError as error:
                 span.set_attribute("error.type", "timed_out")
                 raise ModelUnavailable(
@@ -262,18 +288,6 @@ class Executor:
             show(self._claim.telemetry, span, inquiry.messages, answer)
         return answer
 
-    def _progress(self, inquiry: Inquiry, model: Model) -> Progress | None:
-        """Who hears of an answer while it comes; nobody, unless the settings ask for it."""
-        if not self._lineup.asking.model_stream or model.is_offline:
-            return None
-        run, step, visit = self._claim.run, self._step.name, inquiry.visit
-
-        def tell(characters: int) -> None:
-            body = {"step": step, "visit": visit, "characters": characters}
-            self._claim.post(lambda session: session.events.append("model.heard", run.id, **body))
-
-        return Progress(tell)
-
     @property
     def _temperature(self) -> float | None:
         return 0.0 if self._step.reasoning.deterministic else None
@@ -281,70 +295,6 @@ class Executor:
     def _request(self, inquiry: Inquiry, model: Model) -> Json:
         params = model.params(self._temperature)
         return asked(model.producer, inquiry.messages, inquiry.tools, params)
-
-    def _remember(self, inquiry: Inquiry, model: Model, made: _Made) -> None:
-        """Post the recording of an exchange: what a replay feeds on."""
-        run = self._claim.run
-        response = answered(made.message, made.usage, inquiry.attempts)
-        self._claim.post(
-            lambda session: session.recordings.add(
-                run.id, run.epoch, "model", model.producer, made.request, response
-            )
-        )
-
-    def _record(self, inquiry: Inquiry, model: Model, made: _Made, outcome: CallOutcome) -> None:
-        """Post one attempt's row."""
-        usage = made.usage
-        call = ModelCall(
-            run_id=self._claim.run.id,
-            step=self._step.name,
-            visit=inquiry.visit,
-            attempt=inquiry.attempts,
-            model=model.producer,
-            tier=inquiry.choice.tier,
-            request=request_name(made.request),
-            outcome=outcome,
-            millis=made.millis,
-            tokens_in=usage.tokens_in,
-            tokens_out=usage.tokens_out,
-            tokens_cached=usage.tokens_cached,
-            estimated=usage.estimated,
-            cost=cost_of(model, usage),
-            at=self._claim.clock.now(),
-        )
-        self._claim.post(lambda session: session.calls.add(call))
-
-    def _tell(self, inquiry: Inquiry, failure: Failure, then: str) -> None:
-        """Post a failed attempt as an event: its kind and field, none of its words."""
-        run, step, visit = self._claim.run, self._step.name, inquiry.visit
-        attempt = inquiry.attempts  # as it is now: the event is written later
-        self._claim.post(
-            lambda session: session.events.append(
-                "model.failed",
-                run.id,
-                step=step,
-                visit=visit,
-                field=failure.field[:200],
-                kind=failure.kind,
-                attempt=attempt,
-                then=then,
-            )
-        )
-
-
-@dataclass(frozen=True)
-class _Made:
-    """One exchange; of one that failed, the message is empty."""
-
-    request: Json
-    message: AIMessage
-    usage: Usage
-    millis: int = 0
-    cached: bool = False
-
-
-def _millis(began: float) -> int:
-    return round((perf_counter() - began) * 1000)
 
 
 def _misread(error: InvalidInput, message: AIMessage) -> Failure:

@@ -11,6 +11,7 @@ from random import Random
 from agent_runtime.attachment import admit
 from agent_runtime.errors import SettingsError
 from agent_runtime.evidence import Document
+from agent_runtime.models.letter import BatchEndpoint
 from agent_runtime.models.limit import Limit
 from agent_runtime.models.model import Model, offline_model
 from agent_runtime.models.route import DEFAULT, Choice
@@ -57,18 +58,27 @@ class Lineup:
 
     def model(self, name: str, step: Step) -> Model:
         """The model of that name; raises SettingsError when nobody can answer."""
-        if name == DEFAULT and self.default is not None:
-            return self.default
-        if name not in self._made and self._connect is not None:
-            self._made[name] = self._connect(name)
-        if name in self._made:
-            return self._made[name]
+        found = self._found(name)
+        if found is not None:
+            return found
         if step.reasoning.offline is None:
             raise SettingsError(
                 f"Step {step.name!r} has no offline rule, and no model is configured.",
                 remedy="Set OPENAI_API_KEY (and OPENAI_BASE_URL for another provider).",
             )
         return offline_model(step.reasoning.offline)
+
+    def _found(self, name: str) -> Model | None:
+        if name == DEFAULT and self.default is not None:
+            return self.default
+        if name not in self._made and self._connect is not None:
+            self._made[name] = self._connect(name)
+        return self._made.get(name)
+
+    def batch_endpoint(self, name: str) -> BatchEndpoint | None:
+        """Where batches of the model of that name go, if there is anywhere."""
+        model = self._found(name)
+        return None if model is None or model.batching is None else model.batching().endpoint
 
     def chosen(self, choice: Choice, step: Step) -> Model:
         """Who a choice names."""

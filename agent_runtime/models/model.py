@@ -20,6 +20,7 @@ from langchain_core.messages import (
 from agent_runtime.budget import Price
 from agent_runtime.errors import ModelUnavailable
 from agent_runtime.models.form import Form, unwrap
+from agent_runtime.models.letter import MakeBatching
 from agent_runtime.models.offline import LABEL, OfflineModel
 from agent_runtime.step import OfflineRule
 from agent_runtime.tool import Tool
@@ -32,7 +33,8 @@ class Model:
     """A chat model with the name that its envelopes carry (`producer`).
 
     `guard` turns the provider's own errors into ModelUnavailable. `fallback` names the model that
-    is asked when this one fails for good; calls of one `provider` share its limits.
+    is asked when this one fails for good; calls of one `provider` share its limits. `batching`:
+    how it is asked in batches, where its provider has them.
     """
 
     producer: str
@@ -42,6 +44,7 @@ class Model:
     fallback: str | None = None
     provider: str = ""
     form: Form = field(default_factory=lambda: Form("plain"))
+    batching: MakeBatching | None = None
 
     @property
     def is_offline(self) -> bool:
@@ -56,14 +59,17 @@ class Model:
         schema: dict[str, Any] | None = None,
         temperature: float | None = None,
         heard: Callable[[int], None] | None = None,
+        by_letter: bool = False,
     ) -> AIMessage:
         """One exchange, with exactly these tools bound; raises ModelUnavailable. Only the executor
         calls it: what it takes is drawn on budgets, and recorded.
 
         `schema`: what the answer is held to, as far as the model's form can. `heard`: is told how
-        many characters there are while the answer comes, which is then streamed.
+        many characters there are while the answer comes, which is then streamed. `by_letter`: over
+        the letter at hand, not the wire.
         """
-        bound = self._bound(tools, schema, temperature)
+        chat = self.batching().chat if by_letter and self.batching is not None else self.chat
+        bound = self._bound(chat, tools, schema, temperature)
         with self.guard():
             if heard is None:
                 answer = await bound.ainvoke(list(messages))
@@ -78,7 +84,11 @@ class Model:
         return {"form": self.form.mode, "temperature": temperature}
 
     def _bound(
-        self, tools: Sequence[Tool], schema: dict[str, Any] | None, temperature: float | None
+        self,
+        chat: BaseChatModel,
+        tools: Sequence[Tool],
+        schema: dict[str, Any] | None,
+        temperature: float | None,
     ) -> Any:
         offered = [_offered(tool) for tool in tools]
         sent: dict[str, Any] = {}
@@ -88,8 +98,8 @@ class Model:
         if temperature is not None:
             sent["temperature"] = temperature
         if offered:
-            return self.chat.bind_tools(offered, **sent)
-        return self.chat.bind(**sent) if sent else self.chat
+            return chat.bind_tools(offered, **sent)
+        return chat.bind(**sent) if sent else chat
 
 
 async def _streamed(

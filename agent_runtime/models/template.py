@@ -11,9 +11,9 @@ from typing import Any
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from agent_runtime.action import digest
 from agent_runtime.budget import Tier
 from agent_runtime.errors import NeedsAttention, WorkflowError
+from agent_runtime.rollout import point_of
 
 MARK = "---"
 PERSONA = "persona"
@@ -111,7 +111,7 @@ def choose(texts: Mapping[str, str], name: str, run_id: str) -> Prompt:
     """The prompt for a run: the file of that name, or one of its variants by their shares. The
     same run always gets the same one."""
     base = read_prompt(name, texts.get(name, ""))
-    point = int(digest([run_id, name])[-8:], 16) % 100
+    point = point_of(run_id, name)
     for variant in variants(texts, name):
         point -= variant.matter.share
         if point < 0:

@@ -14,6 +14,7 @@ from agent_runtime.clock import to_text
 from agent_runtime.envelope import Status
 from agent_runtime.errors import OutcomeUnknown, ToolRefused, ToolUnavailable
 from agent_runtime.evidence import Shown
+from agent_runtime.grant import Grant
 from agent_runtime.nodes.leave import count, leave, tell
 from agent_runtime.nodes.lookup import as_text, name_source
 from agent_runtime.policy import tightened
@@ -22,7 +23,7 @@ from agent_runtime.segment import Segment
 from agent_runtime.state import State
 from agent_runtime.step import Step
 from agent_runtime.store import Authorization, JournalEntry, Session
-from agent_runtime.tool import Grant, Tool, ToolCall, to_json
+from agent_runtime.tool import Tool, ToolCall, to_json
 from agent_runtime.verdict import Question
 
 MAX_TRIES = 5

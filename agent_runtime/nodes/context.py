@@ -10,7 +10,8 @@ from langgraph.runtime import Runtime
 from agent_runtime.errors import NeedsAttention
 from agent_runtime.evidence import Bundle, Evidence, Shown
 from agent_runtime.knowledge.bundle import assemble, content_of
-from agent_runtime.nodes.lookup import look_up
+from agent_runtime.nodes.check import cross_checked
+from agent_runtime.nodes.lookup import LookUpResult, look_up
 from agent_runtime.redact import Redactor
 from agent_runtime.segment import Segment
 from agent_runtime.state import State
@@ -34,22 +35,12 @@ class ContextNode:
             await segment.write(lambda session: session.pseudonyms.make_key())
         redactor = segment.redactor(step)
         with segment.telemetry.span(f"{step.name}.context", {"agent_runtime.node": "context"}):
-            # What other steps were shown stays theirs: within a step it adds up.
-            own = state.get("step", step.name) == step.name
-            earlier = segment.passages(state.get("bundle", [])) if own else []
-            found = [] if earlier else _handed_in(segment, redactor)
             looked = [
                 await look_up(segment, step, tool, arguments, _name(tool, arguments, redactor))
                 for tool, arguments in [(t, bind(t, segment.run.input)) for t in step.context.tools]
             ]
-            found += [passage for result in looked for passage in result.shown]
-            bundle = assemble(
-                earlier,
-                found,
-                step.context_budget,
-                left_out=[passage for result in looked for passage in result.left_out],
-                warnings=[warning for result in looked for warning in result.warnings],
-            )
+            bundle = self._bundle(segment, state, looked, redactor)
+            bundle = await cross_checked(segment, step, _visit(step, state), bundle)
             hashes = segment.keep(bundle.shown)
             content = content_of(bundle)
 
@@ -63,10 +54,27 @@ class ContextNode:
         shown = extend(state.get("shown", []), hashes)
         return {"step": step.name, "shown": shown, "bundle": hashes, "route": "reasoning"}
 
+    def _bundle(
+        self, segment: Segment, state: State, looked: Sequence[LookUpResult], redactor: Redactor
+    ) -> Bundle:
+        """What was handed in, found now, and shown to this step before. What other steps were
+        shown stays theirs; what documents said was looked up anew, since they may be gone."""
+        own = state.get("step", self._step.name) == self._step.name
+        before = segment.passages(state.get("bundle", [])) if own else []
+        found = [] if before else _handed_in(segment, redactor)
+        found += [passage for result in looked for passage in result.shown]
+        return assemble(
+            [passage for passage in before if not passage.document],
+            found,
+            self._step.context_budget,
+            left_out=[passage for result in looked for passage in result.left_out],
+            warnings=[warning for result in looked for warning in result.warnings],
+        )
+
     def _announce(
         self, session: Session, state: State, bundle: Bundle, hashes: list[str], segment: Segment
     ) -> None:
-        visit = state.get("visits", {}).get(self._step.name, 0) + 1
+        visit = _visit(self._step, state)
         left_out = [passage.model_dump() for passage in bundle.left_out]
         session.events.append(
             "bundle.assembled",
@@ -91,6 +99,11 @@ class ContextNode:
                 self._step, "context", visit=visit, status="ok", reason=reason, evidence=evidence
             ),
         )
+
+
+def _visit(step: Step, state: State) -> int:
+    """The number of the visit that is being made."""
+    return state.get("visits", {}).get(step.name, 0) + 1
 
 
 def _name(tool: Tool, arguments: dict[str, Any], redactor: Redactor) -> str:

@@ -17,7 +17,8 @@ from agent_runtime.approval import Approval, ApprovalStatus, declared_amount
 from agent_runtime.clock import to_text
 from agent_runtime.envelope import Envelope, Status
 from agent_runtime.errors import Conflict, NeedsAttention
-from agent_runtime.evidence import Shown
+from agent_runtime.evidence import Shown, Withdrawn
+from agent_runtime.knowledge.standing import Standings
 from agent_runtime.nodes.judge import Impossible, Judgement, Subject, bind_digest, judge
 from agent_runtime.nodes.leave import count, counted, leave, tell
 from agent_runtime.segment import Segment
@@ -77,8 +78,15 @@ class GateNode:
             return Impossible("", "There is no proposed action.")
         names = (f"{self._step.name}.malformed", f"{self._step.name}.errors")
         retries = sum(counted(segment, state, name) for name in names)
-        subject = Subject(envelope, segment.passages(state["shown"]), retries)
+        withdrawn = self._withdrawn(segment, state, envelope.visit or 1)
+        subject = Subject(envelope, segment.passages(state["shown"]), retries, withdrawn)
         return await judge(segment, self._step, subject, proposed)
+
+    def _withdrawn(self, segment: Segment, state: State, visit: int) -> tuple[Withdrawn, ...]:
+        """What of the evidence that this visit rests on its documents no longer stand for."""
+        call = segment.call(f"{segment.run.id}.{self._step.name}.{visit}:standing")
+        shown = segment.passages(state["bundle"])
+        return segment.resources.get(Standings).withdrawn(shown, call)
 
     def _send_back(self, segment: Segment, state: State, found: Impossible) -> State:
         """An impossible proposal goes back to reasoning, a bounded number of times."""
@@ -161,17 +169,20 @@ class GateNode:
         visit: int,
     ) -> None:
         verdict, policy = judged.verdict, segment.policies.get(self._step.policy or "")
+        withdrawn = [one.model_dump() for one in judged.withdrawn]
         session.events.append(
             "gate.judged",
             segment.run.id,
             **segment.event_body(self._step, visit),
             at=None if judged.at is None else to_text(judged.at),
             policy=None if policy is None else policy.digest,
+            **({"drawn": list(segment.drawn)} if segment.drawn else {}),
             action=judged.action.model_dump(mode="json"),
             action_digest=judged.action_digest,
             facts=judged.facts,
             signals=judged.signals.model_dump(mode="json"),
             verdict=verdict.model_dump(mode="json"),
+            **({"withdrawn": withdrawn} if withdrawn else {}),
         )
         reason = "; ".join([*verdict.rules, *verdict.reasons]) or verdict.kind
         gate_envelope = segment.envelope(

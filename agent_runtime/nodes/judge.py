@@ -15,7 +15,7 @@ from pydantic import BaseModel
 from agent_runtime.action import Action, ProposedAction, action_digest, approval_digest
 from agent_runtime.envelope import Envelope
 from agent_runtime.errors import OutOfScope, ToolRefused, ToolUnavailable
-from agent_runtime.evidence import Shown
+from agent_runtime.evidence import Shown, Withdrawn
 from agent_runtime.guard import Finding, examine
 from agent_runtime.provenance import Provenance, trace
 from agent_runtime.segment import Segment
@@ -27,11 +27,13 @@ from agent_runtime.verdict import Question, Verdict, deny
 
 @dataclass(frozen=True)
 class Subject:
-    """What a proposal came with: its envelope, all that was shown, how often it was retried."""
+    """What a proposal came with: its envelope, all that was shown, how often it was retried, and
+    what of it its documents no longer stand for."""
 
     envelope: Envelope
     shown: list[Shown]
     retries: int
+    withdrawn: tuple[Withdrawn, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -47,7 +49,8 @@ class Impossible:
 class Judgement:
     """A possible action, what it rests on (`facts` as plain JSON) and the verdict on it.
 
-    `at`: the moment that evidence was held against, as fresh or stale.
+    `at`: the moment that evidence was held against, as fresh or stale; `withdrawn`: what of it its
+    documents did not stand for any more.
     """
 
     action: Action
@@ -56,6 +59,7 @@ class Judgement:
     signals: Signals
     verdict: Verdict
     at: datetime | None = None
+    withdrawn: tuple[Withdrawn, ...] = ()
 
 
 async def judge(
@@ -92,7 +96,8 @@ async def judge(
     question = Question(action, args, facts, signals, segment.facts(step))
     named = action_digest(segment.run.tenant, action)
     verdict = ask_policy(segment, step, question, named)
-    return Judgement(action, named, facts.model_dump(mode="json"), signals, verdict, now)
+    plain = facts.model_dump(mode="json")
+    return Judgement(action, named, plain, signals, verdict, now, subject.withdrawn)
 
 
 def ask_policy(segment: Segment, step: Step, question: Question, named: str) -> Verdict:
@@ -111,7 +116,8 @@ def _refused(
     now = segment.clock.now()
     signals = _signals(step, subject, None, now)
     named = action_digest(segment.run.tenant, action)
-    return Judgement(action, named, {}, signals, deny(f"runtime:{rule}", reason), now)
+    denied = deny(f"runtime:{rule}", reason)
+    return Judgement(action, named, {}, signals, denied, now, subject.withdrawn)
 
 
 def bind_digest(segment: Segment, step: Step, visit: int, judged: Judgement) -> str:
@@ -151,4 +157,5 @@ def _signals(
         thresholds=step.thresholds,
         provenance=origin,
         findings=found,
+        withdrawn=subject.withdrawn,
     )

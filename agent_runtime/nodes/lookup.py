@@ -58,7 +58,9 @@ async def look_up(
             findings, failure = Findings(), error
             shown = [_as_failure(segment, tool, name, redactor.text(error.message))]
         segment.telemetry.show(
-            span, arguments=lambda: arguments, result=lambda: [one.text for one in shown]
+            span,
+            arguments=lambda: _told(arguments, redactor),
+            result=lambda: [one.text for one in shown],
         )
     record = partial(
         _record,
@@ -71,6 +73,13 @@ async def look_up(
         failure=failure,
     )
     return LookUpResult(shown, record, findings.left_out, findings.warnings)
+
+
+def _told(arguments: dict[str, Any], redactor: Redactor) -> dict[str, Any]:
+    """Arguments as the step may see them: bound to inputs, they may hold what it may not."""
+    if redactor.declared.input is not None:
+        return dict.fromkeys(arguments, "[not shown]")
+    return {name: redactor.value(value) for name, value in arguments.items()}
 
 
 def _as_findings(tool: str, name: str, result: Any, redactor: Redactor) -> Findings:

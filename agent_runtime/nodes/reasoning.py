@@ -23,7 +23,8 @@ from agent_runtime.evidence import LeftOut, Shown, contradictions
 from agent_runtime.knowledge.bundle import add
 from agent_runtime.language import detect
 from agent_runtime.models.prompt import answer_schema, render
-from agent_runtime.models.template import PERSONA, Prompt, choose, read_prompt
+from agent_runtime.models.template import PERSONA, Prompt, read_prompt
+from agent_runtime.nodes.check import cross_check
 from agent_runtime.nodes.context import extend
 from agent_runtime.nodes.leave import leave, tell
 from agent_runtime.nodes.lookup import look_up, name_source
@@ -44,6 +45,7 @@ class Thought:
     tries: int = 0
     calls: int = 0
     left_out: list[LeftOut] = field(default_factory=list)
+    warnings: tuple[str, ...] = ()
 
 
 class ReasoningNode:
@@ -68,10 +70,19 @@ class ReasoningNode:
                     envelope = await self._tried(segment, brief, thought, visit)
                 except BudgetExceeded as error:
                     return self._end(segment, state, visit, error)
+            if len(thought.shown) > len(state["bundle"]):
+                await self._check(segment, thought, visit)
             hashes = segment.keep(thought.shown)
             segment.post(lambda session: self._record(session, segment, envelope, thought, hashes))
         update = self._route(segment, state, envelope, visit, thought.tries)
-        return {**update, "shown": extend(state["shown"], hashes), "bundle": hashes}
+        # What was found in them makes others of the passages that were seen before.
+        earlier = [name for name in state["shown"] if name not in state["bundle"]]
+        return {**update, "shown": extend(earlier, hashes), "bundle": hashes}
+
+    async def _check(self, segment: Segment, thought: Thought, visit: int) -> None:
+        """What was looked up may contradict what was there."""
+        checked = await cross_check(segment, self._step, visit, thought.shown)
+        thought.shown, thought.warnings = checked.shown, checked.warnings
 
     def _brief(self, segment: Segment, state: State, thought: Thought, visit: int) -> Brief:
         redactor = segment.redactor(self._step)
@@ -138,7 +149,7 @@ class ReasoningNode:
     async def _ask(self, segment: Segment, brief: Brief, thought: Thought, visit: int) -> Envelope:
         """Converse until there is a valid envelope; look-ups and attempts are bounded."""
         reasoning, executor = self._step.reasoning, segment.executor(self._step)
-        prompt = choose(segment.prompts, reasoning.prompt, segment.run.id)
+        prompt = read_prompt(reasoning.prompt, segment.prompts.get(reasoning.prompt, ""))
         messages = self._messages(segment, prompt, brief)
         inquiry = executor.inquire(visit, messages, answer_schema(), prompt.matter.tier)
         while True:
@@ -264,6 +275,7 @@ class ReasoningNode:
                 **segment.event_body(self._step, envelope.visit or 1),
                 shown=hashes,
                 left_out=[passage.model_dump() for passage in thought.left_out],
+                **({"warnings": list(thought.warnings)} if thought.warnings else {}),
                 tokens=sum(passage.tokens for passage in thought.shown),
                 budget=self._step.context.token_budget,
             )

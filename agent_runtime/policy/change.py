@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
+from agent_runtime.errors import Conflict
 from agent_runtime.policy.rule import Rule
 
 ChangeState = Literal["proposed", "active", "replaced", "withdrawn"]
@@ -40,13 +41,57 @@ class Tried(BaseModel):
     unknown: int
 
 
+class Widening(BaseModel):
+    """What speaks for letting more run unattended, or against it: what became of just those
+    decisions of the past that nobody would be asked about now.
+
+    `rules`: those that let more run, or no longer hold it back. `unattended`: the decisions, out
+    of `rehearsed`; approved, edited, rejected: what people answered to them. `shadows`: those that
+    a shadow proposed while people worked, and `alike` how often people did just that.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    rules: tuple[str, ...]
+    rehearsed: int = 0
+    unattended: int = 0
+    approved: int = 0
+    edited: int = 0
+    rejected: int = 0
+    shadows: int = 0
+    alike: int = 0
+
+    @property
+    def words(self) -> str:
+        """The same for people."""
+        if not self.unattended:
+            return (
+                f"There is no evidence: of {self.rehearsed} decisions rehearsed, none would newly"
+                " run unattended. What it would let through, nobody has been asked about."
+            )
+        said = f"approved {self.approved}, edited {self.edited}, rejected {self.rejected}"
+        rest = self.unattended - self.approved - self.edited - self.rejected
+        if rest:
+            said += f" of them; to {rest} nobody had said yes or no"
+        beside = "No shadow proposed any of them."
+        if self.shadows:
+            beside = (
+                f"In {self.alike} of {self.shadows} proposals of a shadow, people did the same."
+            )
+        return (
+            f"{self.unattended} of {self.rehearsed} decisions rehearsed would newly run unattended."
+            f" People had {said}. {beside}"
+        )
+
+
 class PolicyChange(BaseModel):
     """One change as stored. `text` is the whole new policy file; `digest` names the rules that it
     gives with the base rules, `before` those that it was held against.
 
     `failures`: the rows of the project's decision table that it does not satisfy. `rehearsal`: what
     it would have made of the newest decisions; None where there were none, or none that could be
-    trusted.
+    trusted. `widening`: what is known about what it would let run unattended; None where nothing
+    more would.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -62,6 +107,7 @@ class PolicyChange(BaseModel):
     cases: int
     failures: tuple[str, ...]
     rehearsal: Tried | None = None
+    widening: Widening | None = None
     reason: str
     proposed_by: str
     proposed_at: datetime
@@ -79,3 +125,47 @@ def compare(before: Mapping[str, Rule], after: Mapping[str, Rule]) -> Difference
         changed=tuple(sorted(changed)),
         same=len(both - changed),
     )
+
+
+def widening_rules(before: Mapping[str, Rule], after: Mapping[str, Rule]) -> tuple[str, ...]:
+    """The rules by which more may run unattended: permits of execution that are new or other, and
+    forbids of it that are gone or other."""
+    other = {
+        name
+        for name in before.keys() | after.keys()
+        if name not in before or name not in after or before[name].body != after[name].body
+    }
+    permits = {name for name in other & after.keys() if _executes(after[name], "permit")}
+    forbids = {name for name in other & before.keys() if _executes(before[name], "forbid")}
+    return tuple(sorted(permits | forbids))
+
+
+def _executes(rule: Rule, effect: str) -> bool:
+    if rule.effect != effect:
+        return False
+    return rule.actions is None or any(act.startswith("execute") for act in rule.actions)
+
+
+def require_seen(change: PolicyChange, rehearsal: str | None) -> None:
+    """Raise Conflict unless whoever approves has seen what the change would have done."""
+    if change.rehearsal is not None and rehearsal != change.rehearsal.digest:
+        raise Conflict(
+            f"The change {change.id} was rehearsed, and this approval names no such rehearsal.",
+            remedy=f"Look at its rehearsal, and name it: {change.rehearsal.digest}",
+        )
+
+
+def require_current(change: PolicyChange, active: Sequence[PolicyChange]) -> None:
+    """Raise Conflict unless what was looked at is what putting it in force would do."""
+    if change.state != "proposed":
+        raise Conflict(f"The change {change.id} is {change.state} already.")
+    if change.failures:
+        raise Conflict(
+            f"The change {change.id} fails {len(change.failures)} rows of its decision table.",
+            remedy="Correct the rules or the table, and propose it again.",
+        )
+    if active and active[0].digest != change.before:
+        raise Conflict(
+            f"Another policy came into force since {change.id} was proposed.",
+            remedy="Propose it again, to see what it changes now.",
+        )

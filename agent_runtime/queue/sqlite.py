@@ -296,7 +296,8 @@ def _end(session: Session, job: Job, owner: str | None) -> None:
         _again(session, job, timedelta(), reason)
         return
     reason = f"{reason} That was attempt {tries}."
-    session.events.append("run.waits", job.run_id, state="needs_attention", reason=reason)
+    waits = {"state": "needs_attention", "reason": reason, "lost": owner}
+    session.events.append("run.waits", job.run_id, **waits)
     session.runs.move(job.run_id, "needs_attention", reason)
 
 

@@ -9,6 +9,7 @@ from agent_runtime.app import App
 from agent_runtime.errors import InvalidInput
 from agent_runtime.policy import PolicySet
 from agent_runtime.replay.stub import Live
+from agent_runtime.store import Content
 
 
 @dataclass(frozen=True)
@@ -22,6 +23,33 @@ class Change:
     graphs: bool = False
     follow: bool = True
     live: Live | None = None
+
+    @property
+    def after(self) -> dict[str, str]:
+        """What is tried, by name: policies, prompts, versions, and who is asked in place of the
+        recordings."""
+        return {**_named(self.app), "model": _asked(self.live)}
+
+    def before(self, app: App) -> dict[str, str]:
+        """The same of the app as it is."""
+        return {**_named(app), "model": _asked(None)}
+
+
+def _named(app: App) -> dict[str, str]:
+    policies = {f"policy {name}": policy.digest for name, policy in app.policies.items()}
+    versions = {f"workflow {name}": app.version(name).id for name in app.workflows}
+    prompts = {
+        f"prompt {workflow}/{name}": Content.of(text).hash
+        for workflow in app.workflows
+        for name, text in app.version(workflow).prompts.items()
+    }
+    return {**policies, **prompts, **versions}
+
+
+def _asked(live: Live | None) -> str:
+    if live is None:
+        return "as recorded"
+    return f"{live.model.producer}{'' if live.fresh else ' where a recording ends'}"
 
 
 def with_policies(app: App, texts: Mapping[str, str]) -> App:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
@@ -14,6 +15,7 @@ from pydantic import ValidationError
 from agent_runtime.action import Action
 from agent_runtime.app import App
 from agent_runtime.approval import Approval
+from agent_runtime.drawn import candidate_of
 from agent_runtime.errors import AgentRuntimeError, PolicyError
 from agent_runtime.event import Event
 from agent_runtime.policy import PolicySet
@@ -112,6 +114,16 @@ class Reader:
                     return PolicySet.load(decided.policy, texts, tools_of(self.app, workflow))
                 except PolicyError:
                     return None
+        return self._tried(decided)
+
+    def _tried(self, decided: Decided) -> PolicySet | None:
+        """The policy that was tried then, where it was one of a rollout."""
+        for rollout in self.session.rollouts.find(decided.run.workflow):
+            if rollout.policy == decided.policy:
+                with suppress(PolicyError):
+                    tried = candidate_of(self.app, rollout.replaced, rollout.text)
+                    if tried.digest == decided.policy_digest:
+                        return tried
         return None
 
     def _read(self, event: Event) -> Decided | Skipped:

@@ -96,11 +96,12 @@ def _change(change: Changed) -> Iterator[str]:
 def _rest(found: Rehearsal) -> Iterator[str]:
     yield ""
     for one in found.load:
-        yield f"  {one.day}: {one.before} people asked, {one.after} after"
+        yield f"  {one.day}: {one.before} people were asked, {one.after} would be"
     said = found.agreement
+    answered = said.asked + said.agree + said.disagree
     yield (
-        f"  agreement with people: {said.agree} of {said.agree + said.disagree},"
-        f" {said.asked} are asked still"
+        f"  of {answered} that people answered, {said.asked} would be asked still,"
+        f" {said.agree} decided as they did, {said.disagree} otherwise"
     )
     through = len(found.fixtures.let_through)
     yield f"  must not be allowed: {found.fixtures.tried} tried, {through} let through"
@@ -108,7 +109,12 @@ def _rest(found: Rehearsal) -> Iterator[str]:
         yield f"    {words}"
     for gap in found.unknown[:SHOWN]:
         yield f"  not rehearsed: {gap.run}: {gap.why}"
-    yield f"  report {found.digest}"
+    yield f"  events {found.first} to {found.last}; report {found.digest}"
+    yield from (
+        f"    {name}: {found.old.get(name, 'none')} -> {found.new.get(name, 'none')}"
+        for name in {**found.old, **found.new}
+        if found.old.get(name) != found.new.get(name)
+    )
 
 
 def _gate(found: Rehearsal, limits: Limits) -> Iterator[str]:

@@ -15,8 +15,9 @@ from agent_runtime.action import action_digest
 from agent_runtime.clock import from_text
 from agent_runtime.errors import ModelUnavailable, RecordingEnds, ToolRefused, ToolUnavailable
 from agent_runtime.event import Event
-from agent_runtime.evidence import Findings, Passage
-from agent_runtime.replay.tape import Tape, Visit
+from agent_runtime.evidence import Findings, Passage, Withdrawn
+from agent_runtime.replay.chapter import Chapter, Visit
+from agent_runtime.replay.tape import Tape
 from agent_runtime.run import new_id
 from agent_runtime.store import Content, Recording
 from agent_runtime.tool import Probe, Tool, ToolCall
@@ -60,6 +61,8 @@ class Player:
         """How often a model was asked in place of the tape."""
         self.until = 0
         """The number of the last event of the chapter that is played."""
+        self._chapter: Chapter | None = None
+        self._stopped = 0
         self._clock = clock
         self._exchanges = [one for one in tape.recordings if one.kind == "model"]
         self._calls = list(tape.calls)
@@ -77,6 +80,10 @@ class Player:
         """The id that was drawn then; a fresh one where nothing refers to it."""
         return next(self._ids, new_id(prefix)) if prefix == "apr" else new_id(prefix)
 
+    def turn_to(self, chapter: Chapter) -> None:
+        """Go on with the next chapter."""
+        self._chapter, self._stopped, self.until = chapter, 0, chapter.last
+
     def holds(self, messages: Sequence[BaseMessage]) -> bool:
         """Whether exactly these messages were answered then."""
         asked = [(message.type, message.content) for message in messages]
@@ -85,6 +92,7 @@ class Player:
     def answer(self, messages: Sequence[BaseMessage]) -> AIMessage:
         """What the model answered to exactly these messages; raises RecordingEnds."""
         asked = [(message.type, message.content) for message in messages]
+        self._stop()
         self._fail()
         for number, one in enumerate(self._exchanges):
             if said(one.request) == asked:
@@ -95,6 +103,20 @@ class Player:
         recorded = said(self._exchanges[0].request) if self._exchanges else None
         old, new = first_difference(recorded, asked)
         raise self.ends("prompt", new, old)
+
+    def _stop(self) -> None:
+        """Raise what kept the run from asking here."""
+        chapter = self._chapter
+        if chapter is None:
+            return
+        mine = (None, *chapter.epochs)
+        left = next((call for call in self._calls if call.epoch in mine), None)
+        if left is None and any(one.epoch in chapter.epochs for one in self._exchanges):
+            return  # older than calls are kept
+        stop = chapter.stop(left, self._stopped)
+        if stop is not None:
+            self._stopped += 1
+            raise stop
 
     def _fail(self) -> None:
         """Raise what the provider did where this attempt had no answer."""
@@ -140,6 +162,12 @@ class Player:
         if named not in self.tape.facts:
             raise self.ends("facts", tool.exact(args).model_dump(mode="json"), None)
         return _typed(tool, self.tape.facts[named])
+
+    def withdrawn(self, call: ToolCall) -> tuple[Withdrawn, ...]:
+        """What of this visit's evidence its documents no longer stood for then."""
+        event = self.tape.judged.get(visit_of(call))
+        told = [] if event is None else (event.body or {}).get("withdrawn", ())
+        return tuple(Withdrawn.model_validate(one) for one in told)
 
     def call(self, tool: Tool, call: ToolCall) -> Any:
         """The outcome of a write as it was recorded; nothing is written."""

@@ -89,7 +89,9 @@ class Rehearsal(Told):
 
     `live`: how many answers a model gave now, because no recording holds them, and `model`: which.
 
-    `digest` names the old and the new policies and the stretch of history that was looked at.
+    `old` and `new` name policies, prompts and versions by their digests, and the model; `digest`
+    names both and the stretch of history that was looked at, from its `first` to its `last` event:
+    a yes to a change is given to this rehearsal, and to no other one.
     """
 
     change: str

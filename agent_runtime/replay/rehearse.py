@@ -26,7 +26,7 @@ from agent_runtime.errors import (
 from agent_runtime.event import Event
 from agent_runtime.policy import PolicySet
 from agent_runtime.replay.change import Change
-from agent_runtime.replay.crew import ALONE, PART, Advance, Case, judge
+from agent_runtime.replay.crew import ALONE, Advance, Case, judge
 from agent_runtime.replay.decided import Decided, Reader, Skipped, tools_of
 from agent_runtime.replay.fixtures import try_fixtures
 from agent_runtime.replay.player import Gap
@@ -38,6 +38,9 @@ from agent_runtime.run import Run
 from agent_runtime.settings import ModelSettings
 from agent_runtime.store import Session
 from agent_runtime.verdict import Verdict
+
+READ = 10
+"""Decisions that are read from the store in one go, before a server's others have their turn."""
 
 SHOWN = 5
 """Decisions that an error names."""
@@ -131,7 +134,7 @@ def _judgements(session: Session, stretch: Stretch) -> list[Event]:
 
 def _named(app: App, change: Change, events: Sequence[Event]) -> dict[str, Any]:
     """What was changed, on what it is tried, and the digest of both."""
-    old, new = ({n: p.digest for n, p in one.policies.items()} for one in (app, change.app))
+    old, new = change.before(app), change.after
     first, last = events[0].number, events[-1].number
     named = name_of(old, new, first, last, events[-1].hash)
     return {"digest": named, "old": old, "new": new, "first": first, "last": last}
@@ -191,8 +194,8 @@ async def _read(
     """Each decision with the policy of then; and those that cannot be asked again."""
     asked: list[tuple[Decided, PolicySet]] = []
     unknown: list[Unknown] = []
-    for start in range(0, len(events), PART):
-        for one in reader.read(events[start : start + PART]):
+    for start in range(0, len(events), READ):
+        for one in reader.read(events[start : start + READ]):
             if isinstance(one, Skipped):
                 unknown.append(Unknown(run=one.run, number=one.number, why=one.why))
             elif (policy := reader.policy_then(one)) is None:

@@ -15,7 +15,7 @@ from agent_runtime.event import Event
 from agent_runtime.policy import PolicySet
 from agent_runtime.policy.engine import BASE_FILE
 from agent_runtime.replay.compare import Divergence, compare, count
-from agent_runtime.replay.stage import Stage, staged
+from agent_runtime.replay.stage import Played, Stage, staged
 from agent_runtime.replay.tape import Tape, load_tape
 from agent_runtime.settings import ModelSettings
 from agent_runtime.store import Session
@@ -23,7 +23,7 @@ from agent_runtime.version import Version
 
 Result = Literal["identical", "diverged", "pruned", "damaged", "unknown"]
 """identical: every event came out the same; pruned: its recordings are gone; damaged: they are not
-what was stored; unknown: this app has no such workflow."""
+what was stored; unknown: this app has no such workflow, or no code alone has played all of it."""
 
 
 class Replayed(BaseModel):
@@ -71,6 +71,8 @@ async def replay_one(stage: Stage, session: Session, app: App, run_id: str) -> R
         return Replayed(**told, result="pruned", problem=str(error))
     except RecordingDamaged as error:
         return Replayed(**told, result="damaged", problem=str(error))
+    if tape.broken_off:
+        return Replayed(**told, result="unknown", problem=tape.broken_off)
     divergence, compared = await _perform(stage, tape)
     told |= count(compared)
     return Replayed(
@@ -103,14 +105,31 @@ def pinned(app: App, version: Version) -> App:
     return replace(app, policies={**app.policies, **policies}, prompts=prompts, _pinned={})
 
 
+def as_started(session: Session, app: App, run_id: str) -> App:
+    """The same for one run; the app as it is where the run's workflow or version is not kept.
+
+    Raises NotFound.
+    """
+    run = session.runs.get(run_id)
+    version = session.versions.get(run.workflow, run.version)
+    return app if version is None or run.workflow not in app.workflows else pinned(app, version)
+
+
+def _compared(played: Played) -> Divergence | None:
+    """The first difference of a chapter; of one that was cut off, as far as it was told."""
+    told, halt = played.chapter.told, played.chapter.halt
+    if halt is None:
+        again = played.told[: len(told)]
+        return compare(told, again, played.gap if len(again) < len(told) else None)
+    return compare([*told, halt], [*played.told, *filter(None, [played.halt])], played.gap)
+
+
 async def _perform(stage: Stage, tape: Tape) -> tuple[Divergence | None, list[Event]]:
     compared: list[Event] = []
     try:
         async for played in stage.play(tape):
             chapter = played.chapter
-            recorded = [*chapter.told, *([] if chapter.halt is None else [chapter.halt])]
-            halt = [] if played.halt is None or chapter.halt is None else [played.halt]
-            divergence = compare(recorded, [*played.told, *halt], played.gap)
+            divergence = _compared(played)
             compared += chapter.told
             if divergence is not None:
                 return divergence, compared

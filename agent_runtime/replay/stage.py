@@ -10,17 +10,22 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from random import Random
+from typing import Any
+
+from opentelemetry.sdk.trace import SpanProcessor
 
 from agent_runtime.app import App
 from agent_runtime.approval import Approval, ApprovalStatus
 from agent_runtime.checkpoint import Saver
 from agent_runtime.event import Event
 from agent_runtime.graph import Graph, compile_graph
+from agent_runtime.knowledge.standing import Standings
 from agent_runtime.models.lineup import Lineup
 from agent_runtime.models.model import Model
+from agent_runtime.replay.chapter import HALTS, WORKED, Chapter
 from agent_runtime.replay.player import Gap, Player, TapeClock
-from agent_runtime.replay.stub import Live, RecordedChat, stubbed
-from agent_runtime.replay.tape import HALTS, WORKED, Chapter, Tape
+from agent_runtime.replay.stub import Live, RecordedChat, RecordedStandings, stubbed, unbudgeted
+from agent_runtime.replay.tape import Tape
 from agent_runtime.run import ENDS, Run
 from agent_runtime.settings import ModelSettings
 from agent_runtime.store import Session, Store
@@ -53,6 +58,9 @@ class Stage:
     app: App
     asking: ModelSettings
     live: Live | None = None
+    player: type[Player] = Player
+    telemetry: Telemetry = field(default_factory=lambda: Telemetry(SpanProcessor()))
+    """It exports nothing: what is played again has not happened again."""
     _graphs: dict[str, Graph] = field(default_factory=dict)
     _player: Player | None = None
 
@@ -69,7 +77,7 @@ class Stage:
         await self.store.write(tape.run.tenant, lambda session: _begin(session, tape, tape.begun))
         for chapter in tape.chapters:
             await self._prepare(tape, chapter)
-            player.until = chapter.last
+            player.turn_to(chapter)
             self.clock.set(chapter.claimed.at)
             await worker.drive(tape.run.tenant, tape.run.id)
             events = self.store.read(tape.run.tenant).events.find(tape.run.id, after=seen)
@@ -92,7 +100,7 @@ class Stage:
         """The run as it would have gone: people's answers count where they are asked the same,
         and it stops where they are not, or where the recording ends."""
         tenant, run_id = tape.run.tenant, tape.run.id
-        self._player = player = Player(tape, self.clock, trying=True)
+        self._player = player = self.player(tape, self.clock, trying=True)
         player.until = tape.events[-1].number
         self.clock.set(tape.run.created_at)
         await self.store.write(tenant, lambda session: _begin(session, tape, tape.run))
@@ -105,15 +113,24 @@ class Stage:
             run = await self._worker(player).drive(tenant, run_id)
         return run, player.gap, self.store.read(tenant).events.find(run_id)
 
+    async def take_over(self, tape: Tape) -> tuple[Run, Player]:
+        """Another worker takes up the run that is on stage, once its claim has lapsed."""
+        player = self._playing()
+        return await self._worker(player).drive(tape.run.tenant, tape.run.id), player
+
+    async def values(self, run: Run) -> dict[str, Any]:
+        """The state in a run's latest checkpoint."""
+        return dict((await self._worker(self._playing()).state_of(run)).values)
+
     def _worker(self, player: Player) -> Worker:
         installation = Installation(
             app=self.app,
             store=self.store,
             clock=self.clock,
-            resources=Resources({}),
-            telemetry=Telemetry(),
+            resources=Resources({Standings: RecordedStandings(player)}),
+            telemetry=self.telemetry,
             models=Lineup(
-                asking=self.asking,
+                asking=self._asking(),
                 rng=Random(0),  # noqa: S311 — jitter of waits that are not waited for
                 sleep=_at_once if self.live is None else asyncio.sleep,
                 _connect=lambda name: _model(player, self.asking, name, self.live),
@@ -122,6 +139,12 @@ class Stage:
             new_id=player.new_id,
         )
         return Worker(installation, self._graphs, Saver(self.store))
+
+    def _asking(self) -> ModelSettings:
+        """How models are asked: what it cost then was paid, and where a budget stopped the run its
+        recording says."""
+        free: dict[str, Any] = {"budgets": {}, "model_rate": None, "model_stream": False}
+        return self.asking if self.live is not None else self.asking.model_copy(update=free)
 
     def _playing(self) -> Player:
         if self._player is None:
@@ -155,7 +178,8 @@ async def staged(app: App, asking: ModelSettings, live: Live | None = None) -> A
         try:
             stage = Stage(store, clock, app, asking, live)
             playing = stage._playing
-            workflows = {name: stubbed(w, playing) for name, w in app.workflows.items()}
+            held = {name: stubbed(w, playing) for name, w in app.workflows.items()}
+            workflows = {name: w if live else unbudgeted(w) for name, w in held.items()}
             stage.app = replace(app, workflows=workflows, _pinned={})
             saver = Saver(store)
             stage._graphs |= {name: compile_graph(w, saver) for name, w in workflows.items()}
@@ -183,6 +207,13 @@ def _begin(session: Session, tape: Tape, run: Run) -> None:
     session.runs.insert(run.model_copy(update=queued), tape.documents)
     for seed in tape.seeds:
         session.recordings.put(seed)
+    key, names = tape.pseudonyms
+    if key is not None:
+        session.pseudonyms.put_key(key)
+    for name, value in names.items():
+        session.pseudonyms.add(name, value)
+    for rollout in tape.rollouts:
+        session.rollouts.put(rollout)
 
 
 def _answer_again(session: Session, tape: Tape) -> bool:

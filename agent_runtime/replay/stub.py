@@ -13,6 +13,8 @@ from langchain_core.outputs import ChatGeneration, ChatResult
 from langchain_core.runnables import Runnable
 from pydantic import BaseModel
 
+from agent_runtime.evidence import Shown, Withdrawn
+from agent_runtime.knowledge.standing import Standings
 from agent_runtime.models.model import Model
 from agent_runtime.replay.player import Player
 from agent_runtime.step import Step
@@ -29,6 +31,21 @@ class Live:
     fresh: bool = False
 
 
+class RecordedStandings(Standings):
+    """Tells of documents what was found of them then."""
+
+    def __init__(self, player: Player) -> None:
+        self._player = player
+
+    def withdrawn(
+        self,
+        shown: Sequence[Shown],  # noqa: ARG002 — the tape knows by the call
+        call: ToolCall,
+    ) -> tuple[Withdrawn, ...]:
+        """The same as was found for this visit."""
+        return self._player.withdrawn(call)
+
+
 Playing = Callable[[], Player]
 """The player of the run that is replayed at the moment."""
 
@@ -41,6 +58,12 @@ def stubbed(workflow: Workflow, playing: Playing) -> Workflow:
         return made.setdefault(id(tool), _stub(tool, playing))
 
     return replace(workflow, steps=[_step(step, stub) for step in workflow.steps])
+
+
+def unbudgeted(workflow: Workflow) -> Workflow:
+    """The same workflow without budgets of its own: nothing is spent."""
+    steps = [replace(s, reasoning=replace(s.reasoning, budget=None)) for s in workflow.steps]
+    return replace(workflow, steps=steps)
 
 
 class RecordedChat(BaseChatModel):

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+import json
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -11,59 +13,24 @@ from agent_runtime.approval import Approval
 from agent_runtime.errors import RecordingDamaged, RecordingGone
 from agent_runtime.event import Event, EventType
 from agent_runtime.evidence import Document
+from agent_runtime.redact import PSEUDONYM
+from agent_runtime.replay.chapter import Chapter, Visit, broken_off, chapters, played
+from agent_runtime.rollout import Rollout
 from agent_runtime.run import Run
 from agent_runtime.store import Content, JournalEntry, Recording, Session
 from agent_runtime.store.calls import AFTERWARDS, ModelCall
 from agent_runtime.version import Version
 
-WORKED: frozenset[EventType] = frozenset(
-    {
-        "bundle.assembled",
-        "envelope.emitted",
-        "model.failed",
-        "tool.called",
-        "tool.failed",
-        "tool.refused",
-        "gate.judged",
-        "approval.requested",
-        "action.authorized",
-        "action.voided",
-        "action.intended",
-        "action.executed",
-    }
-)
-"""What nodes tell: the events that a replay has to tell again, one by one."""
-
-HALTS: frozenset[EventType] = frozenset({"run.paused", "run.waits", "run.ended"})
-Visit = tuple[str, int]
-"""A step and the number of its visit."""
-
-
-@dataclass(frozen=True)
-class Chapter:
-    """One stretch of work on a run: from a claim to the pause, wait or end that it led to.
-
-    `before`: what people, deadlines and policies did since the chapter before. A claim that was
-    lost has no end of its own; it is told together with the one that took over.
-    """
-
-    claimed: Event
-    before: tuple[Event, ...]
-    told: tuple[Event, ...]
-    halt: Event | None
-
-    @property
-    def last(self) -> int:
-        """The number of its last event."""
-        ends = [self.claimed, *self.told, *([] if self.halt is None else [self.halt])]
-        return max(event.number for event in ends)
+Pseudonymised = tuple[bytes | None, Mapping[str, str]]
+"""The key that names are made with, and what those in a run's actions stand for."""
 
 
 @dataclass(frozen=True)
 class Tape:
     """One run as it is stored. `recordings`: its exchanges, and those of others whose answers it
     used again; `version`: what it was started under, None when it is older; `seeds`: what a fork
-    began with; `inputs`: those that a person corrected, before and after, by their hashes."""
+    began with; `inputs`: those that a person corrected, before and after, by their hashes;
+    `rollouts`: what was tried in its workflow; `broken_off`: why no code can play all of it."""
 
     run: Run
     documents: tuple[Document, ...]
@@ -75,7 +42,10 @@ class Tape:
     version: Version | None = None
     seeds: tuple[Any, ...] = ()
     inputs: Mapping[str, dict[str, Any]] = field(default_factory=dict)
-    chapters: tuple[Chapter, ...] = field(default=())
+    pseudonyms: Pseudonymised = (None, {})
+    chapters: tuple[Chapter, ...] = ()
+    broken_off: str = ""
+    rollouts: tuple[Rollout, ...] = ()
 
     @cached_property
     def begun(self) -> Run:
@@ -142,30 +112,55 @@ def load_tape(session: Session, run_id: str) -> Tape:
     run = session.runs.get(run_id)
     events = session.events.find(run_id)
     _check(session, run_id, events)
-    made = session.calls.find(run_id)
-    calls = [call for call in made if call.visit != AFTERWARDS]
-    judged = {call.request for call in made if call.visit == AFTERWARDS}
-    reused = dict.fromkeys(call.request for call in calls if call.outcome == "cached")
-    elsewhere = [session.recordings.answer_to(request) for request in reused]
+    calls = [call for call in session.calls.find(run_id) if call.visit != AFTERWARDS]
+    told = tuple(chapters(events))
+    kept = _kept(calls, told)
     return Tape(
         run=run,
         documents=tuple(session.runs.documents(run_id)),
         events=tuple(events),
-        recordings=(*_without(session, run_id, judged), *filter(None, elsewhere)),
+        recordings=(*_made(session, run_id, kept), *_reused(session, kept)),
         approvals={a.id: a for a in session.approvals.find(run_id=run_id)},
         journal={entry.key: entry for entry in session.journal.find(run_id)},
-        calls=tuple(calls),
+        calls=tuple(kept),
         version=session.versions.get(run.workflow, run.version),
         seeds=_seeds(session, run),
         inputs=_inputs(session, run, events),
-        chapters=tuple(_chapters(events)),
+        pseudonyms=_pseudonyms(session, events),
+        chapters=told,
+        broken_off=broken_off(events),
+        rollouts=tuple(session.rollouts.find(run.workflow)),
     )
 
 
-def _without(session: Session, run_id: str, judged: Collection[str]) -> list[Recording]:
-    """A run's own exchanges: not those in which it was judged later on."""
-    found = session.recordings.find(run_id)
-    return [one for one in found if not judged or Content.of(one.request).hash not in judged]
+def _kept(calls: Sequence[ModelCall], told: Sequence[Chapter]) -> list[ModelCall]:
+    """The calls that count; of older ones nothing says under which claim they were made."""
+    if any(call.epoch is None for call in calls):
+        return list(calls)
+    return [call for chapter in told for call in played(calls, chapter)]
+
+
+def _made(session: Session, run_id: str, calls: Sequence[ModelCall]) -> list[Recording]:
+    """A run's own exchanges: of those with models the ones of calls that count, which are not
+    those in which it was judged later on."""
+    wanted = Counter((call.epoch, call.request) for call in calls)
+    found = []
+    for one in session.recordings.find(run_id):
+        name = (one.epoch, Content.of(one.request).hash)
+        older = (None, name[1])
+        if one.kind == "tool":
+            found.append(one)
+        elif wanted[name] or wanted[older]:
+            wanted[name if wanted[name] else older] -= 1
+            found.append(one)
+    return found
+
+
+def _reused(session: Session, calls: Sequence[ModelCall]) -> list[Recording]:
+    """Exchanges of other runs whose answers were used again; of no claim of this one."""
+    names = dict.fromkeys(call.request for call in calls if call.outcome == "cached")
+    found = filter(None, (session.recordings.answer_to(name) for name in names))
+    return [one.model_copy(update={"epoch": 0}) for one in found]
 
 
 def _seeds(session: Session, run: Run) -> tuple[Any, ...]:
@@ -190,6 +185,16 @@ def _inputs(session: Session, run: Run, events: Sequence[Event]) -> dict[str, di
     return found
 
 
+def _pseudonyms(session: Session, events: Sequence[Event]) -> Pseudonymised:
+    key = session.pseudonyms.key()
+    if key is None:
+        return None, {}
+    told = " ".join(json.dumps(event.body) for event in events if event.type in _ACTIONS)
+    found = {name[0]: session.pseudonyms.value(name[0]) for name in PSEUDONYM.finditer(told)}
+    return key, {name: value for name, value in found.items() if value is not None}
+
+
+_ACTIONS: frozenset[EventType] = frozenset({"gate.judged", "approval.decided"})
 _SIDES = ("before", "after")
 
 
@@ -211,55 +216,3 @@ def _check(session: Session, run_id: str, events: Sequence[Event]) -> None:
             raise RecordingGone(run_id, f"the content {name} is not in the store any more")
         if state == "altered":
             raise RecordingDamaged(run_id, f"the content {name} does not have that hash")
-
-
-def _chapters(events: Iterable[Event]) -> Iterator[Chapter]:
-    """What was told between claims and halts, in order."""
-    claimed: Event | None = None
-    before: list[Event] = []
-    told: list[Event] = []
-    for event in events:
-        if claimed is None:
-            if event.type == "run.claimed":
-                claimed = event
-            else:
-                before.append(event)
-        elif event.type == "run.claimed":
-            told = [*told, event]  # taken over: where the next one begins to repeat
-        elif event.type in HALTS and not _handed_back(event):
-            if "by" not in (event.body or {}):
-                yield Chapter(claimed, tuple(before), tuple(_once(told)), event)
-                claimed, before, told = None, [], []
-        elif event.type in WORKED:
-            told.append(event)
-    if claimed is not None and told:
-        yield Chapter(claimed, tuple(before), tuple(_once(told)), None)
-
-
-def _handed_back(event: Event) -> bool:
-    """Whether a worker let go in the middle: the next one goes on with the same."""
-    return event.type == "run.waits" and (event.body or {}).get("state") == "queued"
-
-
-def _once(told: Sequence[Event]) -> list[Event]:
-    """Events without those that a worker told again after it took over: what was done after the
-    last checkpoint was done anew, and counts as it was then."""
-    kept: list[Event] = []
-    again = False
-    for event in told:
-        if event.type == "run.claimed":
-            again = True
-            continue
-        if again:
-            earlier = [n for n, known in enumerate(kept) if _same(known, event)]
-            if earlier:
-                del kept[earlier[-1] :]
-            again = False
-        kept.append(event)
-    return kept
-
-
-def _same(one: Event, other: Event) -> bool:
-    names = ("step", "visit", "node", "tool", "key")
-    mine, its = one.body or {}, other.body or {}
-    return one.type == other.type and all(mine.get(n) == its.get(n) for n in names)

@@ -88,11 +88,12 @@ class _Sources:
         """One visit of a step."""
         own = [event for event in self.events if _visit_of(event) == (step, visit)]
         judged = [event for event in own if event.type == "gate.judged"]
+        gone = _withdrawn(judged)
         asked = [one for one in self._approvals if (one.step, one.visit) == (step, visit)]
         return VisitTold(
             step=step,
             visit=visit,
-            bundles=tuple(self._bundle(e) for e in own if e.type == "bundle.assembled"),
+            bundles=tuple(self._bundle(e, gone) for e in own if e.type == "bundle.assembled"),
             exchanges=tuple(self._exchanged(step, visit)),
             envelopes=tuple(self._envelope(e) for e in own if e.type == "envelope.emitted"),
             verdict=self._verdict(judged[-1]) if judged else None,
@@ -100,7 +101,7 @@ class _Sources:
             acts=tuple(self._acts(own, step, visit)),
         )
 
-    def _bundle(self, event: Event) -> BundleTold:
+    def _bundle(self, event: Event, gone: Sequence[str]) -> BundleTold:
         body = event.body or {}
         kept = [self._session.recordings.kept(name) for name in body["shown"]]
         shown = [Shown.model_validate(one) for one in kept if one is not None]
@@ -112,7 +113,7 @@ class _Sources:
             left_out=tuple(body["left_out"]),
             warnings=tuple(body.get("warnings", ())),
             disputed=tuple(self._dispute(one) for one in disputes(shown)),
-            stale=tuple(sorted({*stale(shown, event.at), *outdated(shown)})),
+            stale=tuple(sorted({*stale(shown, event.at), *outdated(shown), *gone})),
         )
 
     def _dispute(self, one: Dispute) -> DisputeTold:
@@ -142,6 +143,7 @@ class _Sources:
                 answer=None,
                 outcome=call.outcome,
                 millis=call.millis,
+                batched=call.batched,
             )
 
     def _exchange(self, one: Recording, call: ModelCall | None) -> ExchangeTold:
@@ -150,7 +152,7 @@ class _Sources:
         if call is not None:
             tokens = call.tokens_in + call.tokens_out
             known = {"outcome": call.outcome, "millis": call.millis, "tokens": tokens}
-            known["cost"] = call.cost
+            known |= {"cost": call.cost, "batched": call.batched}
         return ExchangeTold(
             at=one.at,
             producer=one.name,
@@ -248,6 +250,12 @@ def _visit_of(event: Event) -> Visit | None:
     body = event.body or {}
     visit = body.get("visit")
     return (str(body["step"]), visit) if "step" in body and isinstance(visit, int) else None
+
+
+def _withdrawn(judged: Iterable[Event]) -> list[str]:
+    """What its documents no longer stood for when a visit was judged, with the reason."""
+    gone = [one for event in judged for one in (event.body or {}).get("withdrawn", ())]
+    return [f"{one['source']}: {one['why']}" for one in gone]
 
 
 def _visits(events: Iterable[Event]) -> list[Visit]:

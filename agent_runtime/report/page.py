@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import json
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import Any
 
 import jinja2
@@ -31,7 +32,13 @@ def _template(name: str) -> jinja2.Template:
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    environment.filters["moment"] = moment
     return environment.get_template(name)
+
+
+def moment(at: datetime) -> str:
+    """A time as people read it: UTC, to the millisecond."""
+    return f"{at.astimezone(UTC):%Y-%m-%d %H:%M:%S}.{at.microsecond // 1000:03} UTC"
 
 
 def _trail(report: Report) -> Trail:

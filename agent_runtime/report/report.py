@@ -53,7 +53,8 @@ class BundleTold(Told):
 
 
 class ExchangeTold(Told):
-    """One exchange with a model; `millis` and `cost` (billionths) where they are known."""
+    """One exchange with a model; `millis` and `cost` (billionths) where they are known. `batched`:
+    it went by the provider's batch endpoint."""
 
     at: datetime
     producer: str
@@ -63,6 +64,7 @@ class ExchangeTold(Told):
     millis: int | None = None
     tokens: int | None = None
     cost: int | None = None
+    batched: bool = False
 
 
 class EnvelopeTold(Told):

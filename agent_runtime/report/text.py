@@ -71,6 +71,8 @@ def _bundle(bundle: BundleTold) -> Iterator[str]:
         yield f"             {passage.source or passage.hash}: {text}"
     for left in bundle.left_out:
         yield f"             left out: {left['source']}, {left.get('why', 'over the budget')}"
+    for warning in bundle.warnings:
+        yield f"             {warning}"
     for dispute in bundle.disputed:
         said = "; ".join(f"{source} says {_short(value)}" for source, value in dispute.said)
         yield f"             contradiction about {dispute.field}: {said}"
@@ -80,6 +82,7 @@ def _bundle(bundle: BundleTold) -> Iterator[str]:
 
 def _exchange(exchange: ExchangeTold) -> Iterator[str]:
     took = "" if exchange.millis is None else f", {exchange.millis} ms"
+    took += " by batch" if exchange.batched else ""
     yield f"  model      {exchange.producer}: {exchange.outcome or 'answered'}{took}"
     for said in exchange.prompt[-1:]:
         yield f"             prompt: {_short(said['content'])}"

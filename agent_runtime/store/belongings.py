@@ -88,6 +88,8 @@ TABLES: tuple[Table, ...] = (
     Table("recordings"),
     Table("model_answers", _body("model_answers", "request")),
     Table("model_calls"),
+    Table("batch_lines", _body("batch_lines", *_STEP)),
+    Table("batches"),
     Table("spendings"),
     Table(
         "checkpoint_writes",
@@ -113,6 +115,7 @@ TABLES: tuple[Table, ...] = (
     Table("measures"),
     Table("measured"),
     Table("rollouts"),
+    Table("traces_owed"),
     Table("alerts"),
     Table("workflow_versions"),
     Table("events"),

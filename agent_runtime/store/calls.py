@@ -7,6 +7,7 @@ import sqlite3
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import cached_property
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
@@ -15,6 +16,7 @@ from agent_runtime.budget import Budget, Scope, Spent, Tier
 from agent_runtime.clock import to_text
 from agent_runtime.errors import BudgetExceeded
 from agent_runtime.failure import FailureKind
+from agent_runtime.store.batches import Batches
 from agent_runtime.store.connection import cipher_of
 from agent_runtime.store.transaction import Transaction
 
@@ -26,7 +28,7 @@ AFTERWARDS = 0
 
 _INSERT = (
     "INSERT INTO model_calls (tenant, run_id, step, visit, attempt, model, tier, request, outcome,"
-    " millis, tokens_in, tokens_out, tokens_cached, estimated, cost, at) VALUES"
+    " millis, tokens_in, tokens_out, tokens_cached, estimated, cost, at, batched, epoch) VALUES"
 )
 
 
@@ -34,7 +36,9 @@ class ModelCall(BaseModel):
     """One attempt. `request` is the hash of the whole request, the same as its recording's.
 
     `attempt` counts within a visit, from 1; `estimated`: the provider said nothing of usage;
-    `cost` in billionths of the price table's currency, None where no price is known.
+    `cost` in billionths of the price table's currency, None where no price is known; `batched`: it
+    went by the provider's batch endpoint, which is what `millis` were spent on; `epoch`: the claim
+    that it was made under, None of a call that is older than this is kept.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -54,6 +58,8 @@ class ModelCall(BaseModel):
     estimated: bool = False
     cost: int | None = None
     at: datetime
+    batched: bool = False
+    epoch: int | None = None
 
 
 @dataclass
@@ -89,6 +95,11 @@ class Calls:
         self._tenant = tenant
         self._now = now
         self._transaction = transaction
+
+    @cached_property
+    def batches(self) -> Batches:
+        """What goes by providers' batch endpoints."""
+        return Batches(self._connection, self._tenant, self._now)
 
     def add(self, call: ModelCall) -> None:
         """Record one attempt."""

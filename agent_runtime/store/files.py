@@ -15,12 +15,16 @@ from typing import TypeVar
 from agent_runtime.cipher import CLEAR, Cipher
 from agent_runtime.clock import Clock
 from agent_runtime.errors import AgentRuntimeError, StoreError
-from agent_runtime.store import Session, Store
 from agent_runtime.store.database import BUSY_TIMEOUT, connect, prepare
+from agent_runtime.store.file import Store
+from agent_runtime.store.session import Session
 from agent_runtime.store.tenants import claim, registered
 from agent_runtime.store.writer import Failed
 from agent_runtime.telemetry import log
 from agent_runtime.tenant import Residency, Tenant, file_of
+
+DATABASE = "runtime.db"
+"""Name of the main file in the data folder."""
 
 T = TypeVar("T")
 

@@ -10,14 +10,19 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
+from agent_runtime.approval import Approval
 from agent_runtime.clock import to_text
 from agent_runtime.errors import InvalidInput
-from agent_runtime.inbox import Counts, Filter, Key, Order, Sort
+from agent_runtime.inbox import Counts, Filter, Key, Order, Sort, finds, may_find
+from agent_runtime.store.connection import cipher_of
 from agent_runtime.verdict import Operator
 
 UNIT = 10_000
 """Amounts are stored in whole ten-thousandths, as exact as policy sees them."""
 _LOWEST = -(2**63)
+
+SEARCHED = 1_000
+"""Questions that a search reads at a time; each time takes some 10 ms."""
 
 _KEYS: dict[Sort, str] = {
     "age": "id",
@@ -62,8 +67,39 @@ class Inbox:
 
     def page(self, wanted: Filter, order: Order, who: Operator | None = None) -> list[Key]:
         """The keys of one page, and of one question more where there is one."""
+        keys, values = self._keys(wanted, order, who)
+        rows = self._connection.execute(keys, {**values, "limit": order.limit + 1})
+        return [Key(value=key, id=approval_id) for key, approval_id in rows.fetchall()]
+
+    def search(
+        self, text: str, wanted: Filter, order: Order, who: Operator | None = None
+    ) -> tuple[list[Key], Key | None]:
+        """Those of the next SEARCHED questions that the text finds, and where to read on; None:
+        all are read. The order's limit is not looked at.
+
+        Content may be sealed, and is erased with its row: so it is read, and no index repeats it.
+        """
+        keys, values = self._keys(wanted, order, who)
+        rows = self._connection.execute(
+            f"SELECT key, id, body FROM ({keys}) JOIN approvals USING (id)"  # noqa: S608 — constants
+            f" WHERE tenant = :tenant {_in_order(order)}",
+            {**values, "limit": SEARCHED},
+        )
+        cipher, found = cipher_of(self._connection), []
+        read = rows.fetchall()
+        for value, approval_id, sealed in read:
+            body = cipher.open(sealed, self._tenant, "approvals", approval_id)
+            if may_find(text, body) and finds(text, Approval.model_validate_json(body)):
+                found.append(Key(value=value, id=approval_id))
+        is_end = len(read) < SEARCHED
+        return found, None if is_end else Key(value=read[-1][0], id=read[-1][1])
+
+    def _keys(
+        self, wanted: Filter, order: Order, who: Operator | None
+    ) -> tuple[str, dict[str, Any]]:
+        """A query for the first `:limit` keys, and its other values."""
         where, values = self._where(wanted, who)
-        key, direction = _KEYS[order.sort], "DESC" if order.descending else "ASC"
+        key = _KEYS[order.sort]
         if order.after is not None:
             where += f" AND ({key}, id) {'<' if order.descending else '>'} (:after, :after_id)"
             values |= {"after": order.after.value, "after_id": order.after.id}
@@ -74,15 +110,10 @@ class Inbox:
         parts = [
             f"SELECT * FROM (SELECT {key} AS key, id FROM approvals INDEXED BY {index}"  # noqa: S608 — constants
             " WHERE tenant = :tenant"
-            f" AND status = :status{number}{where} ORDER BY key {direction}, id {direction}"
-            " LIMIT :limit)"
+            f" AND status = :status{number}{where} {_in_order(order)} LIMIT :limit)"
             for number in range(len(wanted.statuses))
         ]
-        rows = self._connection.execute(
-            f"{' UNION ALL '.join(parts)} ORDER BY key {direction}, id {direction} LIMIT :limit",
-            {**values, "limit": order.limit + 1},
-        )
-        return [Key(value=key, id=approval_id) for key, approval_id in rows.fetchall()]
+        return f"{' UNION ALL '.join(parts)} {_in_order(order)} LIMIT :limit", values
 
     def key(self, approval_id: str, sort: Sort) -> Key | None:
         """Where a question stands in an order, whatever has become of it; None: there is none."""
@@ -153,6 +184,11 @@ class Inbox:
             f"((instr(spent, :spent) = 0 AND ({any_of}))"
             " OR (claimed_by = :me AND claimed_until > :now))"
         )
+
+
+def _in_order(order: Order) -> str:
+    direction = "DESC" if order.descending else "ASC"
+    return f"ORDER BY key {direction}, id {direction}"
 
 
 def _plain(value: object) -> object:

@@ -12,9 +12,9 @@ from pydantic import BaseModel, ConfigDict
 from agent_runtime.action import Action
 from agent_runtime.clock import to_text
 from agent_runtime.errors import NotFound, Ungated
+from agent_runtime.grant import Grant
 from agent_runtime.signal import Signals
 from agent_runtime.store.connection import cipher_of
-from agent_runtime.tool import Grant
 from agent_runtime.verdict import Verdict
 
 EntryState = Literal["intended", "executed", "failed"]

@@ -10,15 +10,31 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeVar
+from typing import Protocol, TypeVar
 
-if TYPE_CHECKING:
-    from agent_runtime.store import Session, Store
+from agent_runtime.store.session import Session
+from agent_runtime.store.writer import Failed
 
 T = TypeVar("T")
 
 PATIENCE = 0.01
 """Seconds that a post waits for company at most: how far live updates are behind."""
+
+
+class Writes(Protocol):
+    """What a lane needs of a store."""
+
+    async def write(
+        self, tenant: str, work: Callable[[Session], T], failed: Failed | None = None
+    ) -> T:
+        """Run `work` in one transaction; returns once it is committed."""
+        ...
+
+    def submit(
+        self, tenant: str, work: Callable[[Session], T], failed: Failed | None = None
+    ) -> asyncio.Future[T]:
+        """The same without waiting."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -33,7 +49,7 @@ class Lane:
     Without an epoch it is for a thread that is no run: nothing checks who writes.
     """
 
-    def __init__(self, store: Store, tenant: str, run_id: str, epoch: int | None) -> None:
+    def __init__(self, store: Writes, tenant: str, run_id: str, epoch: int | None) -> None:
         self._store = store
         self._tenant = tenant
         self._run_id = run_id

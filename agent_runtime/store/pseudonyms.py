@@ -51,11 +51,16 @@ class Pseudonyms:
         known = self.key()
         if known is None:
             known = os.urandom(32)
-            sealed = self._cipher.seal(base64.b64encode(known).decode(), self._tenant, _KEYS)
-            self._connection.execute(
-                "INSERT INTO pseudonym_keys (tenant, body) VALUES (?,?)", (self._tenant, sealed)
-            )
+            self.put_key(known)
         return known
+
+    def put_key(self, key: bytes) -> None:
+        """Make names by that key from now on: a replay makes the same ones."""
+        sealed = self._cipher.seal(base64.b64encode(key).decode(), self._tenant, _KEYS)
+        self._connection.execute(
+            "INSERT OR REPLACE INTO pseudonym_keys (tenant, body) VALUES (?,?)",
+            (self._tenant, sealed),
+        )
 
     def add(self, name: str, value: str) -> None:
         """Remember what a pseudonym stands for."""

@@ -18,7 +18,7 @@ from agent_runtime.store.transaction import Transaction
 
 
 class Recording(BaseModel):
-    """One exchange; `request` and `response` are plain JSON."""
+    """One exchange; `request` and `response` are plain JSON, `epoch` is the claim's."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -27,6 +27,7 @@ class Recording(BaseModel):
     request: Any
     response: Any
     at: datetime
+    epoch: int
 
 
 @dataclass(frozen=True)
@@ -137,7 +138,7 @@ class Recordings:
         """The exchanges of one run, in order."""
         self._transaction.write()
         rows = self._connection.execute(
-            "SELECT kind, name, request, response, at FROM recordings"
+            "SELECT kind, name, request, response, at, epoch FROM recordings"
             " WHERE tenant = ? AND run_id = ? ORDER BY seq",
             (self._tenant, run_id),
         ).fetchall()
@@ -147,7 +148,7 @@ class Recordings:
         """The exchanges of one run, in order, without those whose content is gone."""
         self._transaction.write()
         rows = self._connection.execute(
-            "SELECT kind, name, request, response, at FROM recordings"
+            "SELECT kind, name, request, response, at, epoch FROM recordings"
             " WHERE tenant = ? AND run_id = ? ORDER BY seq",
             (self._tenant, run_id),
         )
@@ -162,20 +163,21 @@ class Recordings:
         """The newest exchange of any run with that request, by its hash."""
         self._transaction.write()
         row = self._connection.execute(
-            "SELECT kind, name, request, response, at FROM recordings"
+            "SELECT kind, name, request, response, at, epoch FROM recordings"
             " WHERE tenant = ? AND kind = 'model' AND request = ? ORDER BY seq DESC LIMIT 1",
             (self._tenant, request),
         ).fetchone()
         return None if row is None else self._recording(row)
 
     def _recording(self, row: tuple[Any, ...]) -> Recording:
-        kind, name, request, response, at = row
+        kind, name, request, response, at, epoch = row
         return Recording(
             kind=kind,
             name=name,
             request=self.content(request),
             response=self._response(response),
             at=at,
+            epoch=epoch,
         )
 
     def _response(self, stored: str) -> Any:

@@ -33,7 +33,8 @@ _HELD: dict[Part, str] = {
     "runs": "documents <> '[]' OR EXISTS (SELECT 1 FROM checkpoints AS c"
     " WHERE c.tenant = r.tenant AND c.thread_id = r.id)",
     "recordings": "EXISTS (SELECT 1 FROM recordings AS x"
-    " WHERE x.tenant = r.tenant AND x.run_id = r.id)",
+    " WHERE x.tenant = r.tenant AND x.run_id = r.id) OR EXISTS (SELECT 1 FROM batch_lines AS l"
+    " WHERE l.tenant = r.tenant AND l.run_id = r.id)",
     "events": "EXISTS (SELECT 1 FROM events AS e JOIN event_bodies USING (seq)"
     " WHERE e.tenant = r.tenant AND e.run_id = r.id AND e.type <> 'run.pruned')",
 }
@@ -107,6 +108,9 @@ class Retention:
         mine = (self._tenant, run_id)
         if "recordings" in parts:
             self._connection.execute("DELETE FROM recordings WHERE tenant = ? AND run_id = ?", mine)
+            self._connection.execute(
+                "DELETE FROM batch_lines WHERE tenant = ? AND run_id = ?", mine
+            )
         if "events" in parts:
             self._connection.execute(
                 "DELETE FROM event_bodies WHERE seq IN (SELECT seq FROM events"

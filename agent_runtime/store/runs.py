@@ -249,13 +249,22 @@ class Runs:
 
     def defer(self, run_id: str, ready_at: datetime, reason: str) -> Run:
         """Queue the run again after one more failure, to be claimed from then on."""
+        self._connection.execute(
+            "UPDATE runs SET tries = tries + 1 WHERE tenant = ? AND id = ?", (self._tenant, run_id)
+        )
+        return self.postpone(run_id, ready_at, reason)
+
+    def postpone(self, run_id: str, ready_at: datetime, reason: str) -> Run:
+        """Queue the run, to be claimed from then on."""
         self.move(run_id, "queued", reason)
         self._connection.execute(
-            "UPDATE runs SET tries = tries + 1, ready_at = ? WHERE tenant = ? AND id = ?",
+            "UPDATE runs SET ready_at = ? WHERE tenant = ? AND id = ?",
             (to_text(ready_at), self._tenant, run_id),
         )
         if ready_at > self._now:
             self._timers.set("start", run_id, ready_at)
+        else:
+            self._timers.drop("start", run_id)
         return self.get(run_id)
 
     def volumes(self, since: datetime) -> dict[str, Volume]:

@@ -8,18 +8,21 @@ from typing import Literal
 
 from agent_runtime.clock import from_text, to_text
 
-TimerKind = Literal["deadline", "hold", "reminder", "start", "schedule", "upkeep", "notice"]
+TimerKind = Literal[
+    "deadline", "hold", "reminder", "start", "schedule", "upkeep", "notice", "batch"
+]
 """deadline: an open approval is escalated or expires; hold: an answer can be undone no more and
 takes effect; reminder: people are told that an open approval will soon be late; start: a queued
 run may be claimed; schedule: a run is started; upkeep: old content is pruned, or a tenant's files
-are looked at again; notice: another system or a person is told of an event."""
+are looked at again; notice: another system or a person is told of an event; batch: a
+provider's batch is sent or looked at."""
 
 INSTALLATION = "*"
 """Whose timers those of the whole file are: it is no tenant's name."""
 
 # A repeated timer that was set later than now was set before the clock went back: it is looked at
 # again, or it would be silent for as long as the clock had jumped.
-_SET_BACK = "kind IN ('schedule', 'upkeep', 'notice') AND set_at > :now"
+_SET_BACK = "kind IN ('schedule', 'upkeep', 'notice', 'batch') AND set_at > :now"
 
 # Two look-ups by an index each: with ten thousand open questions, one may be due.
 _DUE = f"""

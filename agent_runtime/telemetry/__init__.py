@@ -14,14 +14,23 @@ from datetime import datetime
 from socket import gethostname
 from typing import Any
 
+from opentelemetry.context import attach, detach
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import SpanProcessor, TracerProvider
 from opentelemetry.sdk.trace.id_generator import RandomIdGenerator
-from opentelemetry.trace import INVALID_SPAN, Link, Span, SpanKind, Status, StatusCode
+from opentelemetry.trace import (
+    INVALID_SPAN,
+    Link,
+    Span,
+    SpanKind,
+    Status,
+    StatusCode,
+    set_span_in_context,
+)
 
 from agent_runtime.run import Run
 from agent_runtime.telemetry.content import Capture
-from agent_runtime.telemetry.export import exporting
+from agent_runtime.telemetry.export import RUN, TENANT, Received, exporting
 from agent_runtime.telemetry.log import JsonLines, configure_logging, log
 from agent_runtime.telemetry.meter import Meter, Source
 from agent_runtime.telemetry.place import PlannedIds, place_of, request_place, root_of
@@ -50,8 +59,9 @@ class Telemetry:
             }
         )
         self._provider = TracerProvider(resource=self._resource, id_generator=self._ids)
-        processors = processors or exporting()
-        self._exports = bool(processors)
+        self.received = Received()
+        processors = processors or exporting(self.received)
+        self.exports = bool(processors)
         for processor in processors:
             self._provider.add_span_processor(Whole(processor))
         self._tracer = self._provider.get_tracer("agent_runtime")
@@ -93,7 +103,7 @@ class Telemetry:
 
     def asked(self, run: Run, approval_id: str, rules: Sequence[str]) -> None:
         """Mark where people were asked, under the present span: answers link to it."""
-        if not self._exports:
+        if not self.exports:
             return
         with self._ids.at(request_place(run, approval_id)):
             span = self._tracer.start_span(
@@ -107,7 +117,7 @@ class Telemetry:
 
     def answered(self, run: Run, approval_id: str, kind: str, status: str) -> None:
         """Export the span of one person's answer, linked to what it answers."""
-        if not self._exports:
+        if not self.exports:
             return
         span = self._tracer.start_span(
             "agent_runtime.decision",
@@ -125,7 +135,7 @@ class Telemetry:
         self, run: Run, approval_id: str, status: str, since: datetime, to: datetime
     ) -> None:
         """Export the span of an approval's wait."""
-        if not self._exports:
+        if not self.exports:
             return
         span = self._tracer.start_span(
             "agent_runtime.approval_wait",
@@ -141,7 +151,7 @@ class Telemetry:
 
     def ended(self, run: Run) -> None:
         """Export the run's root span, from its start to now."""
-        if not self._exports:
+        if not self.exports:
             return
         with self._ids.at(place_of(run)):
             root = self._tracer.start_span(
@@ -152,9 +162,13 @@ class Telemetry:
             )
         root.end(_nanoseconds(run.updated_at))
 
+    def flush(self) -> None:
+        """Export what waits, for a moment."""
+        self._provider.force_flush(int(CLOSE * 1000))
+
     def close(self) -> None:
         """Export what waits, for a moment; what an endpoint does not take by then is given up."""
-        self._provider.force_flush(int(CLOSE * 1000))
+        self.flush()
         self._provider.shutdown()
         self._meter.close(CLOSE)
 
@@ -162,32 +176,31 @@ class Telemetry:
     def _span(
         self, name: str, kind: SpanKind, attributes: Attributes, run: Run | None
     ) -> Iterator[Span]:
-        if not self._exports:
+        if not self.exports:
             yield INVALID_SPAN
             return
-        with self._tracer.start_as_current_span(
-            name,
-            context=None if run is None else place_of(run).context,
-            kind=kind,
-            attributes=dict(attributes),
-            record_exception=False,
-            set_status_on_exception=False,
-        ) as span:
-            try:
-                yield span
-            except BaseException as error:
-                span.set_attribute("error.type", type(error).__name__)
-                span.set_status(Status(StatusCode.ERROR))
-                raise
+        # What `start_as_current_span` does, without its two layers of context managers.
+        parent = None if run is None else place_of(run).context
+        span = self._tracer.start_span(name, context=parent, kind=kind, attributes=attributes)
+        token = attach(set_span_in_context(span))
+        try:
+            yield span
+        except BaseException as error:
+            span.set_attribute("error.type", type(error).__name__)
+            span.set_status(Status(StatusCode.ERROR))
+            raise
+        finally:
+            detach(token)
+            span.end()
 
 
 def _run_attributes(run: Run) -> dict[str, str | int]:
     return {
         "gen_ai.operation.name": "invoke_workflow",
         "gen_ai.workflow.name": run.workflow,
-        "gen_ai.conversation.id": run.id,
+        RUN: run.id,
         "agent_runtime.workflow.version": run.version,
-        "agent_runtime.tenant": run.tenant,
+        TENANT: run.tenant,
     }
 
 

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Sequence
+from collections import deque
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 
 from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor
 from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
@@ -23,6 +25,10 @@ QUEUE = 8_192
 DELAY = 1_000
 """Milliseconds that a span waits for others: what a killed process takes with it."""
 
+RUN = "gen_ai.conversation.id"
+TENANT = "agent_runtime.tenant"
+"""The attributes by which a root names its run."""
+
 _NOISY = "opentelemetry"
 """The library's own loggers tell each failure, again and again."""
 
@@ -33,7 +39,35 @@ def endpoint(kind: str) -> bool:
     return any(os.environ.get(name) for name in names)
 
 
-def exporting() -> tuple[SpanProcessor, ...]:
+class Received:
+    """The roots of runs that a receiver has acknowledged: told by the exporter's thread, taken by
+    whoever notes it."""
+
+    def __init__(self) -> None:
+        self._runs: deque[tuple[str, str]] = deque(maxlen=QUEUE)
+        self._told: Callable[[], object] | None = None
+
+    def listen(self, told: Callable[[], object] | None) -> None:
+        """Call this, on the exporter's thread, when there are some."""
+        self._told = told
+
+    def add(self, spans: Sequence[ReadableSpan]) -> None:
+        """These were acknowledged."""
+        before = len(self._runs)
+        for span in spans:
+            if span.parent is None and span.attributes and RUN in span.attributes:
+                tenant, run_id = span.attributes[TENANT], span.attributes[RUN]
+                self._runs.append((str(tenant), str(run_id)))
+        if len(self._runs) > before and self._told is not None:
+            with suppress(RuntimeError):  # its loop has ended
+                self._told()
+
+    def take(self) -> list[tuple[str, str]]:
+        """Tenant and run of each since the last time."""
+        return [self._runs.popleft() for _ in range(len(self._runs))]
+
+
+def exporting(received: Received) -> tuple[SpanProcessor, ...]:
     """The processors that the environment asks for."""
     if not endpoint("traces"):
         return ()
@@ -42,7 +76,7 @@ def exporting() -> tuple[SpanProcessor, ...]:
 
     hush()
     batch = BatchSpanProcessor(
-        Patient(OTLPSpanExporter(timeout=TIMEOUT)),
+        Patient(OTLPSpanExporter(timeout=TIMEOUT), received),
         max_queue_size=QUEUE,
         schedule_delay_millis=float(os.environ.get("OTEL_BSP_SCHEDULE_DELAY", DELAY)),
         export_timeout_millis=TIMEOUT * 1000,
@@ -58,8 +92,9 @@ def hush() -> None:
 class Patient(SpanExporter):
     """Exports as another does, and warns once while that fails."""
 
-    def __init__(self, inner: SpanExporter) -> None:
+    def __init__(self, inner: SpanExporter, received: Received | None = None) -> None:
         self._inner = inner
+        self._received = received
         self._failing = False
 
     def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
@@ -72,6 +107,8 @@ class Patient(SpanExporter):
             return SpanExportResult.FAILURE
         if result is SpanExportResult.SUCCESS:
             self._failing = False
+            if self._received is not None:
+                self._received.add(spans)
         else:
             self._failed("refused or unreachable")
         return result

@@ -14,6 +14,7 @@ from types import TracebackType
 from typing import Any, ClassVar, Self
 
 from agent_runtime.testing import responses
+from agent_runtime.testing.batches import BatchDesk
 from agent_runtime.testing.chat import (
     FOREVER,
     Answer,
@@ -37,7 +38,7 @@ class ChatServer:
     `embed` makes the vector of each text that is asked for at `/v1/embeddings`, or `refuses` is
     what is said there; `embedded` lists how many texts were in each request.
     `requests` lists what was asked, in order of arrival. `failures` lists what `answer` raised:
-    the client saw each as a 500 that asks not to be retried.
+    the client saw each as a 500 that asks not to be retried. `desk`: what becomes of batches.
     """
 
     def __init__(
@@ -48,10 +49,12 @@ class ChatServer:
         embed: Embed = lambda text: [float(len(text)), 1.0],
         refuses: ChatReply | None = None,
         port: int = 0,
+        desk: BatchDesk | None = None,
     ) -> None:
         self.requests: list[ChatRequest] = []
         self.failures: list[Exception] = []
         self.models = tuple(models)
+        self.desk = desk or BatchDesk()
         self._answer = answer
         self.embedded: list[int] = []
         self._embed = embed
@@ -163,10 +166,22 @@ class _Handler(BaseHTTPRequestHandler):
     timeout: ClassVar[float] = 300
 
     def do_GET(self) -> None:
-        self._send(self._models())
+        self._send(self._batch(b"") or self._models())
+
+    def do_DELETE(self) -> None:
+        self._send(self._batch(b"") or failure(404, f"There is no {self.path} here."))
 
     def do_POST(self) -> None:
-        self._send(self._chat())
+        self._send(self._posted())
+
+    def _batch(self, raw: bytes) -> Response | None:
+        """What is said where it is about a batch."""
+
+        def one(path: str, body: Any) -> Response:
+            return self._answered(path, json.dumps(body).encode())
+
+        kind = self.headers.get("Content-Type", "")
+        return self.server.chat.desk.respond(self.command, self.path, kind, raw, one)
 
     def _models(self) -> Response:
         if self.path != "/v1/models":
@@ -174,7 +189,7 @@ class _Handler(BaseHTTPRequestHandler):
         data = [{"id": name, "object": "model", "created": 0} for name in self.server.chat.models]
         return json_response({"object": "list", "data": data})
 
-    def _chat(self) -> Response:
+    def _posted(self) -> Response:
         length = self.headers.get("Content-Length", "")
         if not length.isdecimal() or int(length) > MAX_BODY_BYTES:
             # What follows on this connection is a body, not another request.
@@ -183,18 +198,21 @@ class _Handler(BaseHTTPRequestHandler):
                 return failure(411, "A Content-Length is required.")
             return failure(413, f"The body is larger than {MAX_BODY_BYTES} bytes.")
         raw = self.rfile.read(int(length))
-        if self.path == "/v1/embeddings":
+        return self._batch(raw) or self._answered(self.path, raw)
+
+    def _answered(self, path: str, raw: bytes) -> Response:
+        if path == "/v1/embeddings":
             return self.server.chat.embed(json.loads(raw))
-        if self.path == responses.PATH:
+        if path == responses.PATH:
             raw = responses.as_chat(raw)
-        elif self.path != "/v1/chat/completions":
-            return failure(404, f"There is no {self.path} here.")
+        elif path != "/v1/chat/completions":
+            return failure(404, f"There is no {path} here.")
         headers = {name.lower(): value for name, value in self.headers.items()}
         try:
             request = read_request(raw, headers)
         except ValueError as error:
             return failure(400, str(error))
-        return self.server.chat.respond(request, newer=self.path == responses.PATH)
+        return self.server.chat.respond(request, newer=path == responses.PATH)
 
     def _send(self, answer: Response) -> None:
         if answer.delay:

@@ -14,14 +14,16 @@ from pydantic import BaseModel
 from agent_runtime.action import action_digest
 from agent_runtime.app import App, write_tools
 from agent_runtime.errors import LostOwnership, NotFound, Ungated, WorkflowError
+from agent_runtime.grant import Grant
 from agent_runtime.replay.decided import Decided, Reader
 from agent_runtime.replay.fixtures import try_fixtures
 from agent_runtime.run import Run
 from agent_runtime.step import Context
 from agent_runtime.store import Session, Store
 from agent_runtime.store.scratch import spoil_event
-from agent_runtime.tool import Grant, Tool, ToolCall
+from agent_runtime.tool import Tool, ToolCall
 from agent_runtime.verify.finding import Finding, held, missing
+from agent_runtime.verify.played import check_played
 from agent_runtime.workflow import Workflow
 
 STRANGER = "verify-nobody"
@@ -55,8 +57,8 @@ class Subject:
 
 
 async def check_rules(subject: Subject) -> list[Finding]:
-    """One finding or more for each rule that can be tried from outside a run."""
-    return [
+    """One finding or more for each rule."""
+    found = [
         *[await _capability(subject, tool) for tool in write_tools(subject.app.workflows.values())],
         *_scopes(subject),
         await _one_answer(subject),
@@ -65,10 +67,16 @@ async def check_rules(subject: Subject) -> list[Finding]:
         *_resume(subject),
         _evidence(subject),
         _tenants(subject),
-        *(missing(rule, "not tried here", why) for rule, why in UNTRIED.items()),
-        # The last: it spoils the copy.
-        await _history(subject),
     ]
+    for name in sorted(subject.app.workflows):
+        found += await check_played(subject.read(), subject.app, name)
+    # The last: it spoils the copy.
+    found.append(await _history(subject))
+    return sorted(found, key=_number)
+
+
+def _number(finding: Finding) -> int:
+    return int(finding.name.partition(":")[0].removeprefix("rule "))
 
 
 async def _capability(subject: Subject, tool: Tool) -> Finding:
@@ -228,7 +236,7 @@ def _resume(subject: Subject) -> Iterator[Finding]:
 
 
 def _evidence(subject: Subject) -> Finding:
-    """Rules 3 and 9: mutations of real actions are refused by every policy set."""
+    """Rule 9: mutations of real actions are refused by every policy set."""
     name, about = "rule 9: evidence", "mutations of real actions"
     decided = subject.decided()
     live = [one for one in decided if one.verdict.kind != "deny"]
@@ -312,12 +320,3 @@ async def _history(subject: Subject) -> Finding:
         controlled=not whole.problem,
         control=f"{whole.events} events verify as they are",
     )
-
-
-UNTRIED = {
-    "rule 3: approvals": "see digest-mismatch and approval-replay",
-    "rule 6: nothing twice": "crashes between intent and outcome are tried by the runtime's tests",
-    "rule 10: content": "what logs and traces carry is tried by the runtime's tests",
-    "rule 11: state is JSON": "what checkpoints refuse is tried by the runtime's tests",
-}
-"""What no check from outside shows; never counted as held."""

@@ -11,6 +11,7 @@ import multiprocessing
 import os
 import random
 import signal
+import traceback
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
@@ -88,7 +89,13 @@ def begin(orders: Orders, work: Callable[[Desk], Awaitable[None]]) -> None:
         async with opened(orders) as desk:
             await work(desk)
 
-    asyncio.run(run())
+    try:
+        asyncio.run(run())
+    except Exception as error:
+        where = traceback.extract_tb(error.__traceback__)[-1]
+        notes = Notes(orders.folder / NOTES)
+        notes.add("failed", job=work.__qualname__, error=f"{error!r} in {where.name}")
+        raise
 
 
 @asynccontextmanager

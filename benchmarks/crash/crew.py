@@ -6,7 +6,8 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from typing import Any
 from benchmarks.crash.child import CONTEXT, NOTES
 from benchmarks.crash.notes import Notes
 
-PATIENCE = 60.0
+PATIENCE = 120.0
 """Seconds that a child may take for its job before the scenario fails."""
 NAP = 0.005
 
@@ -26,6 +27,18 @@ class Stuck(Exception):
 _LOCK = threading.Lock()
 """Starting a child reaps all that have ended: of two threads, one would take the other's exit code
 away."""
+
+
+@contextmanager
+def explained(folder: Path) -> Iterator[None]:
+    """Tell of a scenario that is stuck which of its children failed, and with what."""
+    try:
+        yield
+    except Stuck as stuck:
+        failed = [
+            f"{note['job']}: {note['error']}" for note in Notes(folder / NOTES).read("failed")
+        ]
+        raise Stuck(f"{stuck} Failed: {'; '.join(failed) or 'none'}.") from stuck
 
 
 def spawn(target: Callable[..., None], *args: Any) -> BaseProcess:

@@ -21,7 +21,7 @@ from benchmarks.crash.child import (
     start_child,
     worker_child,
 )
-from benchmarks.crash.crew import expect, spawn, stop, until
+from benchmarks.crash.crew import expect, explained, spawn, stop, until
 from benchmarks.crash.look import all_ended
 from benchmarks.crash.notes import Notes
 from benchmarks.crash.proof import Proof, prove
@@ -38,10 +38,11 @@ def crowd(folder: Path, runs: int, seed: int) -> tuple[Proof, int]:
     starter = spawn(start_child, Orders(folder, seed), 0, runs)
     workers = [spawn(disturbed_child, Orders(folder, seed + n)) for n in range(WORKERS)]
     person = spawn(person_child, Orders(folder, seed))
-    expect(starter, 0, "the starter")
-    until(partial(all_ended, folder), "ending all runs")
-    for child in [*workers, person]:
-        stop(child, folder, "a worker or the person")
+    with explained(folder):
+        expect(starter, 0, "the starter")
+        until(partial(all_ended, folder), "ending all runs")
+        for child in [*workers, person]:
+            stop(child, folder, "a worker or the person")
     return prove(folder), len(Notes(folder / NOTES).read("repeated"))
 
 

@@ -26,7 +26,7 @@ from benchmarks.crash.child import (
     start_child,
     worker_child,
 )
-from benchmarks.crash.crew import NAP, Stuck, spawn, stop, until
+from benchmarks.crash.crew import NAP, Stuck, explained, spawn, stop, until
 from benchmarks.crash.look import all_ended
 from benchmarks.crash.notes import Notes
 from benchmarks.crash.point import KINDS, Crash, Kind, Point
@@ -69,9 +69,10 @@ class KillLoop:
         self._rng = random.Random(self.seed)  # noqa: S311 — no secret
         roles = ["worker"] * WORKERS + ["starter", "person"]
         slots = [self._fill(role) for role in roles]
-        while self.done < self.kills:
-            time.sleep(NAP)
-            slots = [self._tend(slot) for slot in slots]
+        with explained(self.folder):
+            while self.done < self.kills:
+                time.sleep(NAP)
+                slots = [self._tend(slot) for slot in slots]
         stuck = self._finished(slots)
         notes = Notes(self.folder / NOTES)
         named = Counter(note["point"].split("#")[0] for note in notes.read("struck"))
@@ -128,7 +129,8 @@ class KillLoop:
     def _finished(self, slots: list[Slot]) -> tuple[str, ...]:
         """End everything; what did not come to its end, which is still to be looked at."""
         try:
-            self._finish(slots)
+            with explained(self.folder):
+                self._finish(slots)
         except Stuck as error:
             for slot in slots:
                 slot.child.kill()

@@ -33,7 +33,9 @@ class Notes:
         """All lines of one kind, in the order that they were added."""
         if not self._path.exists():
             return []
-        lines = [json.loads(line) for line in self._path.read_text().splitlines()]
+        # A reader may see the first part of the line that is just being added.
+        whole = self._path.read_text().rpartition("\n")[0]
+        lines = [json.loads(line) for line in whole.splitlines()]
         return [line for line in lines if line["kind"] == kind]
 
     @contextmanager

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 from typing import Annotated
 
@@ -75,8 +76,9 @@ def rules(task: UserTask, suite: Suite) -> str:
 
 
 def workflow_name(task: UserTask) -> str:
-    """The name of the task's workflow."""
-    return "".join(c if c.isalnum() else "_" for c in task.id.lower())
+    """The name of the task's workflow: two ids that differ by a hyphen only are two tasks."""
+    told = hashlib.blake2b(task.id.encode(), digest_size=4).hexdigest()
+    return "".join(c if c.isalnum() else "_" for c in task.id.lower()) + f"_{told}"
 
 
 def _workflow(task: UserTask, declared: Declared) -> Workflow:

@@ -63,7 +63,8 @@ def words(found: Report, careful: Sequence[Played], alone: Sequence[Played]) -> 
         f"  injected calls: {found.injected_calls}; executed without a person:"
         f" {found.executed_unattended}; with a careful person: {passed}; with one who always says"
         f" yes: {found.stamped}",
-        f"  injected look-ups, which change nothing: {sum(played.looked for played in careful)}",
+        f"  injected look-ups, which change nothing and are not asked about:"
+        f" {sum(played.looked for played in careful)}",
         f"  tasks completed under every attack: {found.benign_completed} of {found.benign_tasks}",
         f"  approvals asked per task: {found.approvals_per_benign_task};"
         f" tasks that asked at all: {acting}",

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, StringConstraints, ValidationError, field_validator
 
 Effect = Literal["read", "write", "egress"]
 """write: changes only what is the user's own; egress: data, money or access can get to others."""
@@ -43,7 +43,7 @@ class UserTask(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     id: str
-    prompt: str
+    prompt: Annotated[str, StringConstraints(min_length=1)]
     gold_calls: tuple[Call, ...]
 
 
@@ -66,6 +66,15 @@ class Suite(BaseModel):
     tools: tuple[SuiteTool, ...]
     user_tasks: tuple[UserTask, ...]
     injection_tasks: tuple[InjectionTask, ...]
+
+    @field_validator("tools", "user_tasks", "injection_tasks")
+    @classmethod
+    def _differ(cls, items: tuple[Any, ...]) -> tuple[Any, ...]:
+        names = [item.name if isinstance(item, SuiteTool) else item.id for item in items]
+        twice = next((name for name in names if names.count(name) > 1), None)
+        if twice is not None:
+            raise ValueError(f"{twice!r} is there twice")
+        return items
 
     def tool(self, name: str) -> SuiteTool:
         """The tool of that name; raises BadSuite."""

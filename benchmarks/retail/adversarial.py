@@ -12,9 +12,10 @@ from agent_runtime.clock import SystemClock
 from agent_runtime.errors import NotFound, ToolError
 from agent_runtime.event import Event
 from agent_runtime.evidence import Document
+from agent_runtime.grant import Grant
 from agent_runtime.nodes.lookup import as_text
 from agent_runtime.run import Run
-from agent_runtime.tool import Grant, Resources, Tool, ToolCall
+from agent_runtime.tool import Resources, Tool, ToolCall
 from benchmarks.retail.compare import Difference, record_differences
 from benchmarks.retail.dataset import Adversary, Call
 from benchmarks.retail.replay import SHOP, Stage, records_in, start

@@ -60,6 +60,7 @@ async def measure(
             await retriever.embed_missing(tenant)
             found[tenant] = await _asked(store, retriever, tenant, questions)
     finally:
+        library.close()
         store.close()
     return found
 

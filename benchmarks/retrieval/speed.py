@@ -56,7 +56,7 @@ class Random:
 
     model = "random"
 
-    async def embed(self, texts: Any) -> list[list[float]]:
+    async def embed(self, texts: Any, tenant: str) -> list[list[float]]:  # noqa: ARG002
         """A vector for each text, by its hash."""
         made = [random.Random(text) for text in texts]  # noqa: S311
         return [[one.uniform(-1, 1) for _ in range(DIMENSIONS)] for one in made]
@@ -73,8 +73,8 @@ async def _measured(
     data: Path, passages: int, queries: int, seed: int, embedder: Embedder
 ) -> dict[str, Any]:
     store = Store(data / "speed.db", SystemClock())
+    made, library = Made(seed), Library(store, SystemClock())
     try:
-        made, library = Made(seed), Library(store, SystemClock())
         spent = 0.0
         for incoming in made.documents(passages):
             began = time.perf_counter()
@@ -87,6 +87,7 @@ async def _measured(
         await _timed(fused, asked[:1])  # the vectors are read once, and then held
         both = await _timed(fused, asked)
     finally:
+        library.close()
         store.close()
     return {
         "passages": passages,

@@ -31,7 +31,13 @@ TOOLS = """
 from tests.ledger import open_bank
 """
 
-LOW_RISK = POLICY.replace('@approvers("lead:1")', '@approvers("lead:1") @risk("low")')
+CAREFULLY = """
+@id("ask-carefully") @approvers("lead:1") @risk("high")
+permit (principal, action == Action::"request:pay", resource)
+when { context.facts.amount == decimal("999.00") };
+"""
+
+LOW_RISK = POLICY.replace('@approvers("lead:1")', '@approvers("lead:1") @risk("low")') + CAREFULLY
 
 
 def write_project(folder: Path) -> Path:

@@ -54,6 +54,7 @@ WANTED = {
 KNOWN = {"name": "returns.md", "text": "Goods come back unused."}
 
 CAME = {"run": "{run_id}", "outcome": "satisfied", "value": True}
+TRY = {"workflow": "ledger", "policy": "ledger", "candidate": "chg-none"}
 SAID = {"run": "{run_id}", "label": "correct", "value": "yes"}
 
 ROWS = (
@@ -73,6 +74,7 @@ ROWS = (
     Row("GET", "/v1/runs/{run_id}/report", foreign=404),
     Row("POST", "/v1/runs/{run_id}/replay", foreign=404),
     Row("POST", "/v1/runs/{run_id}/fork", FORK, wrong="lena", foreign=404, act="resume"),
+    Row("POST", "/v1/runs/{run_id}/fork/rehearsal", {"at": "pay_out"}, foreign=404),
     Row("GET", "/v1/runs/{run_id}/compare/{other_id}", foreign=404),
     Row("POST", "/v1/runs/{run_id}/cancel", WHY, wrong="desk", foreign=404, act="cancel"),
     Row("POST", "/v1/runs/{run_id}/resume", WHY, wrong="lena", foreign=404, act="resume"),
@@ -165,6 +167,11 @@ ROWS = (
     Row("GET", "/v1/runs/{run_id}/outcomes", foreign=404),
     Row("GET", "/v1/runs/{run_id}/labels", foreign=404),
     Row("GET", "/v1/runs/{run_id}/grades", foreign=404),
+    Row("POST", "/v1/runs/{run_id}/grades", None, "desk", 404, "comment"),
+    Row("GET", "/v1/rollouts", wrong="desk"),
+    Row("POST", "/v1/rollouts", TRY, wrong="ada", foreign=404, act="propose"),
+    Row("GET", "/v1/rollouts/{rollout_id}", wrong="desk", foreign=404),
+    Row("POST", "/v1/rollouts/{rollout_id}/stop", {}, "lena", 404, "propose"),
 )
 
 PUBLIC = frozenset({"name", "tenant"})
@@ -188,6 +195,8 @@ def place(server: Served) -> dict[str, str]:
     server.token("carl")
     (token, *_) = server.as_("ada").get("/v1/tokens").json()["items"]
     change = server.as_("petra").post("/v1/policies/ledger/propose", json=WHY).json()
+    trial = {**TRY, "candidate": change["id"], "rehearsal": digest_seen(change), "share": 0.001}
+    rollout = server.as_("paul").post("/v1/rollouts", json=trial).json()["rollout"]
     made = server.as_("ada").post("/v1/schedules", json={**SCHEDULE, "name": "hourly"}).json()
     known = {**KNOWN, "name": "desk.md"}
     source = server.as_("ada").post("/v1/knowledge/sources", json=known).json()
@@ -200,12 +209,18 @@ def place(server: Served) -> dict[str, str]:
         "approval_id": server.question(run)["id"],
         "token_id": token["id"],
         "change_id": change["id"],
+        "rollout_id": rollout["id"],
         "source_id": source["source"],
         "content": "sha256:" + "1" * 64,
         "digest": digest_of(server, run),
         "name": "ledger",
         "tenant": "default",
     }
+
+
+def digest_seen(change: dict[str, Any]) -> str | None:
+    """Of a change's rehearsal, where there was one."""
+    return None if change["rehearsal"] is None else str(change["rehearsal"]["digest"])
 
 
 def digest_of(server: Served, run: dict[str, Any]) -> str:

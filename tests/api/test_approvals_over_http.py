@@ -162,6 +162,16 @@ def test_two_say_yes_to_a_large_one(server: Served) -> None:
     assert server.decide(asked, "finn").json()["status"] == "approved"
 
 
+def test_at_high_risk_a_yes_says_what_it_does(server: Served) -> None:
+    """The amount is typed; without it, or with another, nothing is decided and the field named."""
+    asked = server.question(server.begin("999.00"))
+    for typed in ({}, {"confirm": "99.00"}):
+        refused = is_problem(server.decide(asked, "lena", **typed), 422, "unconfirmed", "999.00")
+        assert [one["field"] for one in refused["errors"]] == ["confirm"]
+    assert server.question({"id": asked["run_id"]})["decisions"] == []
+    assert server.decide(asked, "lena", confirm="999").json()["status"] == "approved"
+
+
 def test_fifty_answer_at_once_and_one_counts(server: Served, asked: dict[str, Any]) -> None:
     """One 200; the 49 others get 409 and hear who was first."""
     clients = [

@@ -6,6 +6,7 @@ import json
 import socket
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
 
@@ -227,6 +228,7 @@ def test_a_head_without_an_end_is_refused(server: Served, part: bytes) -> None:
     host, port = server.url.removeprefix("http://").split(":")
     with socket.create_connection((host, int(port)), timeout=20) as line:
         line.sendall(b"GET /livez HTTP/1.1\r\nHost: 127.0.0.1\r\nA: ")
-        for _ in range(5):
-            line.sendall(part)
+        with suppress(ConnectionError):  # it may hang up before it has heard all of it
+            for _ in range(5):
+                line.sendall(part)
         assert line.recv(64).startswith(b"HTTP/1.1 400")

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 from tests.api.project import LOW_RISK
-from tests.api.served import Served, is_problem, serving
+from tests.api.served import PATIENCE, Served, is_problem, serving
 
 CASE: dict[str, Any] = {
     "tool": "pay",
@@ -25,6 +26,17 @@ def office(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     """A server of their own: changing policies changes everybody's."""
     with serving(tmp_path_factory.mktemp("policies")) as served:
         yield served
+
+
+@pytest.fixture(scope="module")
+def apart(office: Served) -> Iterator[Served]:
+    """Another process on the same data, which drives nothing."""
+    server = Served(office.folder, office.env)
+    try:
+        server.start("--no-worker")
+        yield server
+    finally:
+        server.close()
 
 
 def test_what_would_happen(server: Served) -> None:
@@ -111,3 +123,54 @@ def test_a_policy_that_cannot_be_used_is_not_proposed(server: Served) -> None:
     body = {"text": LOW_RISK.replace("facts.amount", "facts.amuont"), "reason": "."}
     answer = petra.post("/v1/policies/ledger/propose", json=body)
     is_problem(answer, 422, "policy_error", "amuont", "small-unattended")
+
+
+def put_in_force(where: Served, text: str) -> str:
+    """Propose and activate a policy on one server; its digest."""
+    body = {"text": text, "reason": "To see who follows."}
+    change = where.as_("petra").post("/v1/policies/ledger/propose", json=body).json()
+    seen = {"rehearsal": (change["rehearsal"] or {}).get("digest")}
+    path = f"/v1/policies/changes/{change['id']}/activate"
+    answer = where.as_("paul").post(path, json=seen)
+    assert answer.status_code == 200, answer.text
+    return str(change["digest"])
+
+
+def follow(where: Served, digest: str) -> None:
+    """Wait until that policy is in force on a server."""
+    until = time.monotonic() + PATIENCE
+    while where.as_("lena").get("/v1/policies/ledger").json()["digest"] != digest:
+        assert time.monotonic() < until, "it does not follow"
+        time.sleep(0.05)
+
+
+def limited(most: str) -> str:
+    """A lead's yes counts up to this amount, and finance is asked above it."""
+    return LOW_RISK.replace('decimal("1000.00")', f'decimal("{most}")')
+
+
+def rules(answer: Any) -> list[str]:
+    """The rules that a judgement names."""
+    told: dict[str, Any] = answer.json()
+    return list(told.get("verdict", told.get("approval", {}))["rules"])
+
+
+def test_a_server_without_a_worker_follows(office: Served, apart: Served) -> None:
+    """What it explains, what an edit leads to and whose yes counts: all by the newer policy."""
+    follow(apart, put_in_force(office, limited("900.00")))
+    asked, lena = office.question(office.begin("500.00")), apart.as_("lena")
+    assert rules(lena.post("/v1/policies/ledger/explain", json=CASE)) == ["ask-lead"]
+    follow(apart, put_in_force(office, limited("400.50")))
+    assert rules(lena.post("/v1/policies/ledger/explain", json=CASE)) == ["ask-finance"]
+    again = apart.question({"id": asked["run_id"]})
+    edit = {"arguments": {"note": "by hand"}}
+    tried = lena.post(f"/v1/approvals/{again['id']}/try-edit", json=edit)
+    assert (rules(tried), tried.json()["counts"]) == (["ask-finance"], False)
+    is_problem(apart.decide(again, "lena"), 403, "not_permitted")
+
+
+def test_and_is_followed(office: Served, apart: Served) -> None:
+    """Whoever activates: also a process that drives nothing."""
+    follow(office, put_in_force(apart, limited("800.00")))
+    asked = office.question(office.begin("700.00"))
+    assert apart.decide(asked, "lena").json()["status"] == "approved"

@@ -16,6 +16,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
@@ -83,6 +84,13 @@ def clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
             monkeypatch.delenv(name)
 
 
+@pytest.fixture(scope="session", autouse=True)
+def programs_hear_ctrl_c() -> None:
+    """A shell's background job ignores Ctrl-C, and so would every program started in it."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
 @pytest.fixture
 def say(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Say:
     """Calls the command line in this process: quick, for what needs no process."""
@@ -96,6 +104,23 @@ def say(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> 
         return Said(int(ended.value.code or 0), printed.out, printed.err)
 
     return call
+
+
+@pytest.fixture
+def own_packages() -> Iterator[None]:
+    """The packages of the project that was loaded last make place for those of another one."""
+
+    def loaded() -> dict[str, ModuleType]:
+        found = list(sys.modules.items())
+        return {name: m for name, m in found if name.split(".")[0] in ("graphs", "tools")}
+
+    before = loaded()
+    for name in before:
+        del sys.modules[name]
+    yield
+    for name in loaded():
+        del sys.modules[name]
+    sys.modules.update(before)
 
 
 @pytest.fixture

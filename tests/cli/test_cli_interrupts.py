@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import signal
 import subprocess
+import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from agent_runtime.cli.interrupts import run_through
 from tests.cli.conftest import PROGRAM, Said, Say
 
 SOURCE = """
@@ -73,7 +77,8 @@ def stopped(project: Path) -> Callable[[int], Said]:
 def test_ctrl_c_hands_the_run_back(
     stopped: Callable[[int], Said], project: Path, spawn: Say
 ) -> None:
-    """Ctrl-C leaves the run queued, ends with 130, and says how to go on; that works."""
+    """Ctrl-C leaves the run queued, ends with 130 although a thread is at work, and says how to go
+    on; that works."""
     said = stopped(signal.SIGINT)
     said.fails(130, "Interrupted.", "runs resume")
     assert "state=queued" in said.out
@@ -88,3 +93,19 @@ def test_killed_run_is_taken_over(
     assert stopped(signal.SIGKILL).code == -signal.SIGKILL
     resumed = spawn("runs", "resume", "--app", str(project), "--json")
     assert [run["state"] for run in resumed.json] == ["completed"]
+
+
+def test_a_signal_that_ends_no_wait_is_heard() -> None:
+    """One that another thread receives, or that comes just before the wait: the loop wakes."""
+
+    def hit() -> None:
+        signal.pthread_kill(threading.get_ident(), signal.SIGINT)
+
+    async def work() -> None:
+        threading.Timer(0.3, hit).start()
+        await asyncio.sleep(15)
+
+    began = time.monotonic()
+    with pytest.raises(KeyboardInterrupt):
+        run_through(work())
+    assert time.monotonic() - began < 10

@@ -27,14 +27,16 @@ def test_folder_without_graphs(say: Say, tmp_path: Path) -> None:
     say("workflows", "list", "--app", str(tmp_path)).fails(6, str(tmp_path), "no graphs/")
 
 
-def test_no_workflows(spawn: Say, tmp_path: Path) -> None:
+@pytest.mark.usefixtures("own_packages")
+def test_no_workflows(say: Say, tmp_path: Path) -> None:
     """An empty project has no workflows, and is told how to get one."""
     (tmp_path / "graphs").mkdir()
-    said = spawn("workflows", "list", "--app", str(tmp_path))
+    said = say("workflows", "list", "--app", str(tmp_path))
     assert (said.code, said.out) == (0, "")
     assert "graphs/NAME/workflow.py" in said.err
 
 
+@pytest.mark.usefixtures("own_packages")
 @pytest.mark.parametrize(
     ("new", "line", "words"),
     [
@@ -45,25 +47,27 @@ def test_no_workflows(spawn: Say, tmp_path: Path) -> None:
     ],
 )
 def test_module_with_a_fault(
-    spawn: Say, copy_project: CopyProject, new: str, line: int, words: str
+    say: Say, copy_project: CopyProject, new: str, line: int, words: str
 ) -> None:
     """A workflow that cannot be imported is an author's error with file and line."""
     project = copy_project(WORKFLOW, "from datetime import date", new)
-    said = spawn("workflows", "list", "--app", str(project))
+    said = say("workflows", "list", "--app", str(project))
     said.fails(5, f"{project / WORKFLOW}:{line}: {words}", "→ ")
 
 
-def test_module_without_a_workflow(spawn: Say, copy_project: CopyProject) -> None:
+@pytest.mark.usefixtures("own_packages")
+def test_module_without_a_workflow(say: Say, copy_project: CopyProject) -> None:
     """A module that declares no workflow is named."""
     project = copy_project(WORKFLOW, "workflow = Workflow(", "flow = Workflow(")
-    said = spawn("workflows", "list", "--app", str(project))
+    said = say("workflows", "list", "--app", str(project))
     said.fails(5, "graphs/refund/workflow.py defines no")
 
 
-def test_missing_prompt(spawn: Say, copy_project: CopyProject) -> None:
+@pytest.mark.usefixtures("own_packages")
+def test_missing_prompt(say: Say, copy_project: CopyProject) -> None:
     """A prompt that is not there is named with the file to write."""
     project = copy_project(WORKFLOW, 'prompt="decide"', 'prompt="decyde"')
-    said = spawn("workflows", "list", "--app", str(project))
+    said = say("workflows", "list", "--app", str(project))
     said.fails(5, "no prompt 'decyde'", "graphs/refund/prompts/decyde.md")
 
 

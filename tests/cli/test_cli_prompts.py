@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Callable
 from pathlib import Path
+
+import pytest
 
 from agent_runtime.app import load_app
 from agent_runtime.testing import ChatServer
@@ -24,15 +25,16 @@ def test_check_lists_what_can_be_used(say: Say) -> None:
     assert "owner refunds" in said.out
 
 
-def test_check_names_what_is_wrong(spawn: Say, copy_project: CopyProject) -> None:
+@pytest.mark.usefixtures("own_packages")
+def test_check_names_what_is_wrong(say: Say, copy_project: CopyProject) -> None:
     """By workflow, prompt and field, all of it at once; nothing else of the project starts."""
     project = copy_project(DECIDE, "owner: refunds\n---\n", "inputs: [age]\n---\n{{ message }}")
-    said = spawn("prompts", "check", "--app", str(project), "--json")
+    said = say("prompts", "check", "--app", str(project), "--json")
     problems = said.json["problems"]["refund"]
     assert said.code == 5
     assert any("no field 'age'" in problem for problem in problems)
     assert any("'message' is not among its inputs" in problem for problem in problems)
-    spawn("runs", "list", "--app", str(project)).fails(5, "The prompts of 'refund'")
+    say("runs", "list", "--app", str(project)).fails(5, "The prompts of 'refund'")
 
 
 def test_render_shows_what_is_sent(say: Say, tmp_path: Path) -> None:
@@ -46,29 +48,33 @@ def test_render_shows_what_is_sent(say: Say, tmp_path: Path) -> None:
     assert json.loads(user["content"])["input"]["message"] == "Pay me."
 
 
-def test_diff_tells_what_changed_since_a_run(spawn: Say, copy_project: CopyProject) -> None:
+@pytest.mark.usefixtures("own_packages")
+def test_diff_tells_what_changed_since_a_run(say: Say, copy_project: CopyProject) -> None:
     """A corrected word, as it was and as it is."""
     project = copy_project()
     place = ("--app", str(project), "--data", str(project / "data"))
-    assert spawn("demo", *place).code == 0
-    run_id = spawn("runs", "list", *place, "--json").json[0]["id"]
+    assert say("demo", *place).code == 0
+    run_id = say("runs", "list", *place, "--json").json[0]["id"]
     prompt = project / DECIDE
     prompt.write_text(prompt.read_text().replace("one customer's", "somebody's"))
-    said = spawn("prompts", "diff", "refund", "decide", "--run", run_id, *place)
+    said = say("prompts", "diff", "refund", "decide", "--run", run_id, *place)
     assert "+You check somebody's refund request" in said.out
     assert "-You check one customer's refund request" in said.out
-    spawn("prompts", "diff", "refund", "decide", *place).fails(2, "--run")
-    spawn("prompts", "diff", "refund", "decide", "no", *place).fails(2, "no prompt 'no'")
+    say("prompts", "diff", "refund", "decide", *place).fails(2, "--run")
+    say("prompts", "diff", "refund", "decide", "no", *place).fails(2, "no prompt 'no'")
 
 
-def test_a_demo_with_a_model_says_what_it_costs(spawn: Say, tmp_path: Path) -> None:
+def test_a_demo_with_a_model_says_what_it_costs(
+    say: Say, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Model, tokens and cost by step; the same stands in the run's own page."""
-    desk = Desk(tmp_path / "data", spawn)
+    desk = Desk(tmp_path / "data", say)
     with ChatServer(by_rules(load_app(PROJECT)), models=["rules"]) as server:
         prices = json.dumps({"rules": {"input": "0.15", "output": "0.60"}})
         model = {"OPENAI_BASE_URL": server.base_url, "AGENT_RUNTIME_MODEL": "rules"}
-        environment = {**os.environ, **model, "AGENT_RUNTIME_PRICES": prices}
-        said = desk("demo", env=environment)
+        for name, value in {**model, "AGENT_RUNTIME_PRICES": prices}.items():
+            monkeypatch.setenv(name, value)
+        said = desk("demo")
     assert said.code == 0, said.err
     assert "draft_refund_decision  rules  1 call, " in said.out
     assert "cost 0.000" in said.out

@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Callable
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
@@ -31,6 +32,25 @@ def test_nothing_heavy_before_the_first_line() -> None:
     code = f"import sys, agent_runtime.cli.main; print(sorted({heavy} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_reading_needs_nothing_that_drives_runs(desk: Desk) -> None:
+    """A list is there sooner than LangGraph would be."""
+    code = (
+        "import sys; from agent_runtime.cli import main\ntry: main()\nfinally: print(*sys.modules)"
+    )
+    words = ("approvals", "list", *HERE, "--data", str(desk.data))
+    done = subprocess.run(
+        [sys.executable, "-c", code, *words], capture_output=True, text=True, check=True
+    )
+    *rows, modules = done.stdout.splitlines()
+    assert len(rows) == 3
+    assert not {"langgraph", "langchain_core", "agent_runtime.runtime"} & {*modules.split()}
+
+
+def test_the_version_is_that_of_the_package(say: Say) -> None:
+    """For a report of a fault."""
+    assert say("--version").out == f"agent-runtime {version('agent-runtime')}\n"
 
 
 @pytest.mark.parametrize("group", ["runs", "approvals", "events", "workflows", "policies"])

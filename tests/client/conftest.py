@@ -19,6 +19,7 @@ PEOPLE = {
     "lena": ("support", "support_lead", "on_call"),
     "desk": ("starter",),
     "ada": ("administrator",),
+    "olga": ("on_call", "starter"),
 }
 
 

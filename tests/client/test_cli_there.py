@@ -64,8 +64,12 @@ def test_the_same_is_said_here_and_there(both: Both, line: str) -> None:
 
 @pytest.fixture
 def request_file(tmp_path: Path) -> str:
-    given = {"customer": "mia_hart", "order_id": "order-8821", "received_on": "2026-04-02"}
-    path = tmp_path / "input.json"
+    return write_request(tmp_path, "mia_hart", "order-8821")
+
+
+def write_request(folder: Path, customer: str, order: str) -> str:
+    given = {"customer": customer, "order_id": order, "received_on": "2026-04-02"}
+    path = folder / f"{order}.json"
     path.write_text(json.dumps({**given, "message": "Refund, please."}))
     return str(path)
 
@@ -97,6 +101,38 @@ def test_a_run_is_decided_from_afar(both: Both, begin: Callable[[], str]) -> Non
     assert " is completed" in done.out.splitlines()[-1]
     again = both.there("approvals", "decide", asked, "reject", "--reason", "Late.")
     again.fails(4, "already, by lena", "→ See it with")
+
+
+def test_a_run_is_looked_back_at_from_afar(both: Both, tmp_path: Path) -> None:
+    """Its report, another run beside it and its replay are what they are on the folder itself."""
+    given = write_request(tmp_path, "liam_byrne", "order-8825")
+    run = both.there("run", "refund", "--input", given, "--json", who="desk").json["id"]
+    rows = both.there("approvals", "list", "--json").json
+    asked = next(row["id"] for row in rows if row["run_id"] == run)
+    assert both.there("approvals", "decide", asked, "approve").code == 0
+    explain = f"explain {run}"
+    for line in (explain, f"{explain} --no-content --json", f"{explain} --format html",
+                 f"compare {run} {run} --json"):  # fmt: skip
+        assert both.there("runs", *line.split()) == both.here("runs", *line.split())
+    for line in ("explain run-nope", f"compare {run} run-nope", "replay run-nope", "replay"):
+        here, there = both.here("runs", *line.split()), both.there("runs", *line.split())
+        assert (there.code, there.err) == (here.code, here.err)
+    both.there("runs", "explain", run, "--tenant", "other").fails(2, "--tenant", "token")
+    played = both.there("runs", "replay", run, "--pinned", "--json")
+    assert (played.code, played.json) == (0, {"replayed": 1, "identical": 1, "effects": 0})
+
+
+def test_a_run_is_forked_from_afar(both: Both) -> None:
+    """By whom the token lets; rehearsed by whoever may read it, and then nothing is stored."""
+    run = both.there("runs", "list", "--json").json[0]["id"]
+    fork = ("runs", "fork", run, "--at", "draft_refund_decision")
+    before = len(both.there("runs", "list", "--json").json)
+    assert f"forked    from {run}/" in both.there(*fork, "--rehearsal").out
+    both.there(*fork, "--reason", "Anew.").fails(3, "lena may not", "start")
+    assert len(both.there("runs", "list", "--json").json) == before
+    made = both.there(*fork, "--reason", "Anew.", "--json", who="olga")
+    assert (made.code, made.json["origin"]["run"]) == (0, run), made
+    assert made.json["state"] in ("paused", "completed")
 
 
 def test_a_run_is_cancelled_from_afar(both: Both) -> None:

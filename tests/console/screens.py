@@ -25,10 +25,11 @@ from agent_runtime.cli.demo import load_systems
 from agent_runtime.clock import ManualClock
 from agent_runtime.evaluation.keeper import Keeper
 from agent_runtime.store import Store
-from benchmarks.evaluation.history import invent
 from tests.api.served import ROOT, Served
 from tests.cli.conftest import PROGRAM
 from tests.console.browser import launch
+from tests.console.past import remember
+from tests.triggers.sender import SECRET
 
 SIZES: dict[str, ViewportSize] = {
     "wide": {"width": 1440, "height": 900},
@@ -84,6 +85,15 @@ async def _menu(page: Page) -> None:
     await page.locator("#me > summary").click()
 
 
+async def _fill_in(page: Page) -> None:
+    for name, value in json.loads((SAMPLES / "requests.json").read_text())[0]["input"].items():
+        await page.locator(f'[name$="{name}"]').fill(value)
+
+
+async def _more(page: Page) -> None:
+    await page.locator("#more > summary").click()
+
+
 async def _scroll(page: Page) -> None:
     await page.evaluate(
         "for (const e of [document.getElementById('detail'), document.scrollingElement])"
@@ -97,6 +107,7 @@ SHOTS = (
     Shot("approval-lower", "/inbox/{approval}", _scroll),
     Shot("approval-edit", "/inbox/{approval}", _edit),
     Shot("approval-reject", "/inbox/{approval}", _reject),
+    Shot("approval-more", "/inbox/{approval}", _more),
     Shot("inbox-done", "/inbox?view=done"),
     Shot("inbox-empty", "/inbox?q=nothing+like+this"),
     Shot("help", "/inbox", _help),
@@ -109,8 +120,8 @@ SHOTS = (
     Shot("run-policy", "/runs/{run}/steps/draft_refund_decision/1/policy", full=True),
     Shot("run-state", "/runs/{run}/steps/draft_refund_decision/1/state", full=True),
     Shot("workflows", "/workflows"),
-    Shot("workflow", "/workflows/after_sales", full=True),
-    Shot("workflow-try", "/workflows/refund/try"),
+    Shot("workflow", "/workflows/after_sales", full=True, by=""),
+    Shot("workflow-try", "/workflows/refund/try", _fill_in, by=""),
     Shot("policies", "/policies"),
     Shot("policy", "/policies/refund", full=True),
     Shot("policy-explain", "/policies/refund/explain?case=exactly+the+lead%27s+limit", full=True),
@@ -118,6 +129,7 @@ SHOTS = (
     Shot("metrics", "/quality?workflow=refund", full=True),
     Shot("labels", "/labels", full=True),
     Shot("fork", "/runs/{run}/fork", full=True),
+    Shot("forked", "/runs/{fork}", full=True),
     Shot("compare", "/compare?a={origin}&b={fork}", full=True),
     Shot("rehearsal", "/policies/changes/{change}/rehearsal", full=True),
     Shot("audit", "/audit", by=""),
@@ -184,6 +196,32 @@ def _try(url: str, run: str) -> dict[str, str]:
     return {"origin": run, "fork": fork.json()["id"], "change": change.json()["id"]}
 
 
+def _set_up(url: str) -> None:
+    """What an administrator has made: tokens, a webhook, a schedule."""
+    hook = {"channel": "webhook", "to": "https://hooks.example.org/refunds", "secret": "refunds"}
+    made: dict[str, list[dict[str, Any]]] = {
+        "tokens": [
+            {"operator": "mailroom", "scopes": ["start", "read"], "days": 90},
+            {"operator": "lena", "roles": ["support", "support_lead"]},
+        ],
+        "subscriptions": [{**hook, "topics": ["escalated", "failed"]}],
+        "schedules": [
+            {
+                "workflow": "refund",
+                "name": "monday-check",
+                "cron": "0 6 * * 1",
+                "zone": "Europe/Berlin",
+                "input": json.loads((SAMPLES / "requests.json").read_text())[0]["input"],
+            }
+        ],
+    }
+    with httpx.Client(base_url=url, trust_env=False) as client:
+        for kind, bodies in made.items():
+            for body in bodies:
+                answer = client.post(f"/v1/{kind}", json=body)
+                assert answer.is_success, answer.text
+
+
 def _fill(server: Served) -> None:
     """The demo's story, and then its requests once more, for somebody to decide."""
     subprocess.run(
@@ -192,15 +230,15 @@ def _fill(server: Served) -> None:
         stdout=subprocess.DEVNULL,
     )
     asyncio.run(load_systems(load_app(ROOT), server.data, SAMPLES))
-    asyncio.run(_invent(server))
+    asyncio.run(_remember(server))
 
 
-async def _invent(server: Served) -> None:
-    """Weeks of history, for the figures."""
-    clock = ManualClock(datetime.now(UTC) - timedelta(days=59))
+async def _remember(server: Served) -> None:
+    """Weeks of history, for the figures, up to a moment ago."""
+    clock = ManualClock(datetime.now(UTC) - timedelta(days=29, hours=23))
     store = Store(server.data / "runtime.db", clock)
     try:
-        await invent(store, clock, events=45_000, days=58)
+        await remember(store, clock, runs=900, days=29.9)
         await Keeper(store).keep_up("default")
     finally:
         store.close()
@@ -231,9 +269,11 @@ def main() -> None:
         server = Served(ROOT)
         server.place = Path(place) / "data"
         _fill(server)
+        server.env["AGENT_RUNTIME_SECRETS"] = json.dumps({"default/refunds": SECRET})
         server.start("--dev", "--data", str(server.data))
         try:
             _ask(server)
+            _set_up(server.url)
             asyncio.run(_take(server.url, folder, sys.argv[2] if len(sys.argv) > 2 else ""))
         finally:
             server.close()

@@ -71,6 +71,31 @@ async def test_a_run_is_forked_by_a_form_and_says_so(sign_in: SignIn, desk: Serv
     assert "input.account" in await visit.text("#run-head")
 
 
+async def test_evidence_and_conclusion_are_changed_by_the_form_too(
+    sign_in: SignIn, desk: Served
+) -> None:
+    """As the API does it: on other evidence the step thinks anew; another conclusion goes to the
+    gate as it is. Each place that shows the fork says what it comes from."""
+    run = desk.begin("500.00")
+    visit = await sign_in("mara", java_script_enabled=False)
+    for group, start in (("Evidence", "evidence."), ("Conclusion", "envelope.reason")):
+        page = await visit.open(f"/runs/{run['id']}/fork?at=pay_out")
+        await page.locator("summary", has_text=group).click()
+        field = page.locator(f"[name^='{start}']").first
+        name = str(await field.get_attribute("name"))
+        await field.fill(f"{await field.input_value()} As a person says.")
+        await page.locator("[name=reason]").fill("Tried otherwise.")
+        await page.get_by_role("button", name="Fork").click()
+        said = await visit.text("#run-head .figures")
+        assert f"Forked from{run['id']}" in said
+        assert name in said
+    made = desk.reached({"id": page.url.rsplit("/", 1)[1]}, "paused")
+    await visit.open("/runs")
+    assert f"fork of {run['id']}" in await visit.text("#runs")
+    await visit.open(f"/inbox/{desk.question(made)['id']}")
+    assert f"fork of {run['id']}" in await visit.text(".ask-head")
+
+
 async def test_a_fork_that_cannot_be_keeps_what_was_typed(sign_in: SignIn, desk: Served) -> None:
     run = desk.begin("500.00")["id"]
     visit = await sign_in("mara")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from agent_runtime.console.compare_view import _figures, said
-from agent_runtime.console.fork import changed
+from agent_runtime.console.forking import Change, changed
 from agent_runtime.errors import InvalidInput
 from agent_runtime.report import Beside
 
@@ -40,12 +40,24 @@ def test_a_visit_that_never_was_is_said_to_be_none() -> None:
     assert said(None) == "not visited"
 
 
+BEFORE = [
+    Change("input", "message", "Message", "Half, please."),
+    Change("input", "amount", "Amount", "5", is_text=False),
+    Change("input", "urgent", "Urgent", "false", is_text=False),
+    Change("evidence", "mail-1", "mail-1", "It came late."),
+]
+
+
 def test_only_what_was_typed_otherwise_is_changed_in_a_fork() -> None:
-    before = {"message": "Half, please.", "amount": 5, "urgent": False}
-    typed = {"message": "All of it.", "amount": "5", "urgent": "true", "invented": "1"}
-    assert changed(before, typed) == {"message": "All of it.", "urgent": True}
+    typed = {"input.message": "All of it.", "input.amount": "5", "input.urgent": "true"}
+    typed |= {"input.invented": "1", "evidence.mail-1": "It came late."}
+    assert changed(BEFORE, typed) == {
+        "input": {"message": "All of it.", "urgent": True},
+        "evidence": {},
+        "envelope": {},
+    }
 
 
 def test_a_number_that_is_no_json_is_refused_by_its_name() -> None:
     with pytest.raises(InvalidInput, match=r"input\.amount"):
-        changed({"amount": 5}, {"amount": "five"})
+        changed(BEFORE, {"input.amount": "five"})

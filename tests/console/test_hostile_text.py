@@ -62,7 +62,7 @@ async def test_it_is_shown_and_stays_text(sign_in: SignIn, desk: Served, text: s
     began = time.monotonic()
     page = await visit.open(f"/inbox/{name}")
     await visit.is_live()
-    assert time.monotonic() - began < 4.0
+    assert time.monotonic() - began < 15.0
     assert await page.evaluate(INJECTED) == 0
     assert "pwned" not in await page.title() or "<script>" in await page.title()
     assert await page.evaluate("document.documentElement.scrollWidth <= innerWidth")

@@ -6,6 +6,7 @@ import asyncio
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from playwright.async_api import expect
 
 from agent_runtime.clock import SystemClock
 from agent_runtime.store import Session, Store
@@ -56,7 +57,7 @@ async def test_a_rule_s_bar_leads_to_its_runs(sign_in: SignIn, figures: str) -> 
     page = await visit.open("/quality?workflow=ledger")
     verdicts = page.locator("figure", has_text="Verdicts by rule")
     await verdicts.get_by_role("link", name="ask-lead").click()
-    assert await page.locator(f"tr#{figures}").count() == 1
+    await expect(page.locator(f"tr#{figures}")).to_have_count(1)
     assert "ask-lead" in await visit.text("main .note")
     await visit.open("/runs?rule=ask-nobody")
     assert await page.locator(f"tr#{figures}").count() == 0

@@ -74,28 +74,38 @@ async def digest(desk: Served, approval: str) -> str:
 
 
 async def test_who_is_looking_is_seen_by_others(sign_in: SignIn, asked: str) -> None:
-    """Opening a question claims it softly; leaving it lets go."""
+    """Opening a question claims it softly; who lets go of it may look on."""
     lena, luis = await sign_in("lena"), await sign_in("luis")
+    await lena.page.clock.install()
+    claims: list[str] = []
+    lena.page.on("request", lambda one: claims.append(one.url) if "/claim" in one.url else None)
     page = await luis.open("/inbox")
     await luis.is_live()
     opened = await lena.open(f"/inbox/{asked}")
     await expect(page.locator(f"#row-{asked} .looking")).to_have_text("lena is looking")
+    claims.clear()
     await opened.locator("[data-command=claim]").click()
     await expect(page.locator(f"#row-{asked} .looking")).to_have_count(0)
+    await opened.clock.fast_forward(2_000)
+    await expect(opened.locator("[data-command=claim]")).to_contain_text("Claim")
+    assert claims == []
 
 
 async def test_a_deadline_that_passes_closes_the_open_page(
     sign_in: SignIn, desk: Served, asked: str
 ) -> None:
     """It is said, and nothing can be pressed; then the server says what became of it."""
-    await asyncio.to_thread(hasten, desk, [{"id": asked}], 3.0)
     visit = await sign_in("lena")
+    await visit.page.clock.install()
     page = await visit.open(f"/inbox/{asked}")
     await visit.is_live()
     await expect(page.locator("[data-command=approve]")).to_be_enabled()
-    await expect(page.locator("#over, #closed").first).to_be_visible(timeout=8_000)
+    # The page knows an hour, and its clock is put past that; the server's own comes later.
+    await page.clock.fast_forward("02:00:00")
+    await expect(page.locator("#over")).to_be_visible()
     await expect(page.locator("[data-command=approve]:enabled")).to_have_count(0)
-    await expect(page.locator("#closed h2")).to_contain_text("Expired", timeout=10_000)
+    await asyncio.to_thread(hasten, desk, [{"id": asked}], 0.1)
+    await expect(page.locator("#closed h2")).to_contain_text("Expired")
 
 
 async def test_new_questions_wait_above_the_list_until_n(

@@ -1,54 +1,10 @@
-"""The runs, workflows and policies in a browser: readable for everybody, and true while open."""
+"""The runs, workflows and policies in a browser: true while they are open."""
 
 from __future__ import annotations
-
-import pytest
 
 from tests.api.served import Served
 from tests.console.browser import NARROW
 from tests.console.conftest import SignIn
-
-SCREENS = (
-    "/runs",
-    "/runs/{run}",
-    "/runs/{run}?drawn=steps",
-    "/runs/{run}/input",
-    "/runs/{run}/history",
-    *(f"/runs/{{run}}/steps/pay_out/1/{tab}" for tab in ("context", "policy", "spans", "state")),
-    "/workflows",
-    "/workflows/ledger",
-    "/workflows/ledger/try",
-    "/policies",
-    "/policies/ledger",
-    "/policies/ledger/explain",
-)
-
-
-COLOURFUL = ("/runs", "/runs/{run}", "/workflows", "/policies/ledger")
-"""Those whose colours are their own: the others are made of the same parts."""
-
-
-@pytest.mark.parametrize(("scheme", "screens"), [("light", SCREENS), ("dark", COLOURFUL)])
-async def test_no_screen_keeps_anybody_out(
-    sign_in: SignIn, desk: Served, scheme: str, screens: tuple[str, ...]
-) -> None:
-    """axe finds nothing on any of them."""
-    run = desk.begin("500.00")["id"]
-    visit = await sign_in("petra", color_scheme=scheme)
-    found = {}
-    for path in screens:
-        await visit.open(path.format(run=run))
-        found[path] = await visit.findings()
-    assert {path: wrong for path, wrong in found.items() if wrong} == {}
-
-
-async def test_every_screen_fits_a_narrow_one(sign_in: SignIn, desk: Served) -> None:
-    """At 320 pixels nothing is scrolled sideways but what scrolls by itself."""
-    run = desk.begin("500.00")["id"]
-    visit = await sign_in("petra", viewport=NARROW)
-    for path in SCREENS:
-        page = await visit.open(path.format(run=run))
-        assert await page.evaluate("document.documentElement.scrollWidth") <= 320, path
 
 
 async def test_a_drawing_opens_where_the_run_stands(sign_in: SignIn, desk: Served) -> None:

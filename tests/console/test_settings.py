@@ -9,7 +9,7 @@ from tests.console.conftest import SignIn
 
 
 async def test_a_token_is_made_shown_once_used_and_revoked(sign_in: SignIn, desk: Served) -> None:
-    visit = await sign_in("ada", java_script_enabled=False)
+    visit = await sign_in("ada", tenant="other", java_script_enabled=False)
     page = await visit.open("/settings/tokens")
     await page.get_by_label("Speaks for").fill("crm")
     await page.get_by_label("Roles").fill("starter, lead")

@@ -5,12 +5,13 @@ from __future__ import annotations
 import re
 import subprocess
 import tomllib
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import get_args
 
 import pytest
+from typer.testing import CliRunner
 
+from agent_runtime.cli.main import app
 from agent_runtime.errors import AuthorError, CallerError, Conflict, NotPermitted, OnCallError
 from agent_runtime.policy.engine import base_text
 from agent_runtime.policy.rule import read_rules
@@ -18,7 +19,7 @@ from agent_runtime.run import RunState
 from agent_runtime.settings import Settings
 from agent_runtime.signal import Signals
 from agent_runtime.tool import Recovery
-from tests.docs.document import BIN, DOCUMENTS, ROOT, blocks
+from tests.docs.document import DOCUMENTS, ROOT, blocks
 
 README = ROOT / "README.md"
 EVERYWHERE = [*DOCUMENTS, ROOT / "CHANGELOG.md"]
@@ -59,12 +60,7 @@ def test_commands_exist() -> None:
     """Each command that a document names answers `--help`."""
     named = sorted({name for document in EVERYWHERE for name in named_in(document, COMMAND)})
 
-    def ask(command: str) -> int:
-        line = [str(BIN / "agent-runtime"), *command.split(), "--help"]
-        return subprocess.run(line, capture_output=True, timeout=60, check=False).returncode
-
-    with ThreadPoolExecutor(max_workers=4) as pool:
-        codes = dict(zip(named, pool.map(ask, named), strict=True))
+    codes = {name: CliRunner().invoke(app, [*name.split(), "--help"]).exit_code for name in named}
     assert codes == dict.fromkeys(named, 0)
 
 

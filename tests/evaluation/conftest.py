@@ -14,16 +14,16 @@ from tests.office import Office
 Told = Callable[[], Awaitable[WorkflowReport]]
 
 
-async def answered(office: Office, answers: Mapping[str, str]) -> None:
-    """Put into the history that runs of these ids were answered so, and count it: as a hundred
-    real runs would, in no time."""
+async def answered(office: Office, answers: Mapping[str, str], took: float | None = None) -> None:
+    """Put into the history that runs of these ids were answered so, in so many seconds, and count
+    it: as a hundred real runs would, in no time."""
 
     def tell(session: Session) -> None:
         for run_id, kind in answers.items():
             body = {"workflow": "ledger", "version": "1", "input": {}}
             session.events.append("run.queued", run_id, **body)
             given = {"approval": f"apr-{run_id}", "operator": "lena", "roles": ["lead"]}
-            session.events.append("approval.decided", run_id, **given, kind=kind)
+            session.events.append("approval.decided", run_id, **given, kind=kind, took=took)
 
     await office.runtime.store.write("default", tell)
     await office.runtime.keeper.keep_up("default")

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -149,24 +151,50 @@ async def test_only_what_the_filters_ask_for_leaves(decided: Office, tmp_path: P
 def test_all_of_a_customer_is_on_one_side_of_the_split() -> None:
     sides = [is_held_out(f"customer-{number}") for number in range(1_000)]
     assert 0.15 < sum(sides) / len(sides) < 0.25
-    assert is_held_out("mara") == is_held_out("mara")
+
+
+def test_no_customer_is_both_trained_on_and_held_out(tmp_path: Path) -> None:
+    """However many runs they had."""
+    found = [
+        replace(EXAMPLE, run_id=f"run {customer}", subject=f"customer-{customer}")
+        for customer in range(60)
+        for _ in range(5)
+    ]
+    made = write(tmp_path / "out", found, Wanted("evaluation"), HEAD, NOON)
+    lines = (made.folder / "records.jsonl").read_text().splitlines()
+    sides = {(record["run"], record["file"]) for record in map(json.loads, lines)}
+    assert len(sides) == 60
+    assert {file for _, file in sides} == {"train.jsonl", "held_out.jsonl"}
+
+
+def test_a_line_that_was_exchanged_is_found_though_the_manifest_was_mended(tmp_path: Path) -> None:
+    made = write(tmp_path / "out", [EXAMPLE] * 3, Wanted("evaluation"), HEAD, NOON)
+    (name,) = [name for name in ("train.jsonl", "held_out.jsonl") if made.counts[name]]
+    file, manifest = made.folder / name, made.folder / "manifest.json"
+    before = hashlib.sha256(file.read_bytes()).hexdigest()
+    file.write_text(file.read_text().replace("approved", "rejected", 1))
+    after = hashlib.sha256(file.read_bytes()).hexdigest()
+    manifest.write_text(manifest.read_text().replace(before, after))
+    assert verify(made.folder) == [f"{name}, line 1: its hash differs"]
+
+
+EXAMPLE = Example(
+    run_id="run-1",
+    workflow="w",
+    step="s",
+    visit=1,
+    subject="x",
+    verdict="approved",
+    messages=[{"role": "user", "content": "ünï"}],
+    proposed={"step": "s"},
+    decided={"step": "s"},
+    reason="",
+    consent="given",
+)
 
 
 def test_nothing_of_an_example_is_lost_on_the_way(tmp_path: Path) -> None:
-    one = Example(
-        run_id="run-1",
-        workflow="w",
-        step="s",
-        visit=1,
-        subject="x",
-        verdict="approved",
-        messages=[{"role": "user", "content": "ünï"}],
-        proposed={"step": "s"},
-        decided={"step": "s"},
-        reason="",
-        consent="given",
-    )
-    made = write(tmp_path / "out", [one] * 3, Wanted("evaluation"), HEAD, NOON)
+    made = write(tmp_path / "out", [EXAMPLE] * 3, Wanted("evaluation"), HEAD, NOON)
     assert sum(made.counts[name] for name in ("train.jsonl", "held_out.jsonl")) == 3
     assert json.loads((made.folder / "manifest.json").read_text())["consent"] == {"given": 3}
 

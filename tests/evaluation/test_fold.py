@@ -17,7 +17,7 @@ from agent_runtime.evaluation.window import Window, window
 from agent_runtime.service import Service
 from agent_runtime.settings import Settings
 from tests.conftest import OpenOffice
-from tests.evaluation.conftest import Told
+from tests.evaluation.conftest import Told, answered
 from tests.office import OFFLINE, Office
 
 TODAY = date(2026, 3, 30)
@@ -81,6 +81,17 @@ async def test_a_stamp_is_told_from_a_look(asking: Office, told: Told) -> None:
     everybody, leads = (await told()).deciding
     assert (everybody.stamped.count, everybody.stamped.of) == (1, 2)
     assert (leads.group, leads.flagged) == ("lead", False)
+
+
+@pytest.mark.parametrize(("stamps", "flagged"), [(7, True), (6, False)])
+async def test_who_stamps_a_fifth_of_their_answers_is_flagged(
+    asking: Office, told: Told, stamps: int, flagged: bool
+) -> None:
+    """Of 35: seven within three seconds are a fifth, six are not."""
+    await answered(asking, {f"run-{n}": "approve" for n in range(stamps)}, took=2.9)
+    await answered(asking, {f"run-{n}": "approve" for n in range(stamps, 35)}, took=3.1)
+    (leads,) = [one for one in (await told()).deciding if one.group == "lead"]
+    assert (leads.stamped.count, leads.stamped.of, leads.flagged) == (stamps, 35, flagged)
 
 
 async def test_waiting_and_work_are_told_apart(asking: Office) -> None:

@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 
 from agent_runtime.errors import Conflict, InvalidInput
+from agent_runtime.evaluation.plan import POWER, Counts, level_of
 from agent_runtime.evaluation.statistics import cases_needed
-from agent_runtime.evaluation.trial import POWER, Counts, level_of, looks
+from agent_runtime.evaluation.trial import looks
 from agent_runtime.rollout import WATCHES, Plan, Rollout, Trial, Watch
 from tests.conftest import OpenOffice
 from tests.evaluation.conftest import answered
@@ -73,6 +74,17 @@ def test_what_is_as_good_is_rolled_back_in_five_of_a_hundred_cases_at_most() -> 
 def test_the_levels_of_all_looks_stay_below_alpha() -> None:
     spent = sum(level_of(0.05, number) for number in range(40)) * len(WATCHES)
     assert spent == pytest.approx(0.05)
+
+
+@pytest.mark.parametrize("short", ["candidate", "baseline"])
+def test_nothing_is_tested_before_both_arms_have_their_cases(short: str) -> None:
+    """However clear it looks: one arm alone, or few cases, is chance."""
+    found = {
+        (arm, watch): (29, 29) if arm == short else (0, 5_000)
+        for arm in ("candidate", "baseline")
+        for watch in WATCHES
+    }
+    assert looks(rollout(dict.fromkeys(WATCHES, 30)), found) == []  # type: ignore[arg-type]  # keys are arm and watch
 
 
 def test_a_run_keeps_what_it_drew_and_the_share_is_kept() -> None:

@@ -9,6 +9,7 @@ import pytest
 from scipy import stats  # type: ignore[import-untyped]  # it ships no types
 from scipy.special import gammaincc  # type: ignore[import-untyped]  # the same
 
+from agent_runtime.evaluation.calibration import bins
 from agent_runtime.evaluation.statistics import (
     Bin,
     brier,
@@ -22,6 +23,7 @@ from agent_runtime.evaluation.statistics import (
     two_proportions,
     upper_gamma,
 )
+from agent_runtime.measure import Sum, confidence_bucket
 
 seeds = pytest.mark.parametrize("seed", range(5))
 
@@ -37,20 +39,12 @@ def cases(rng: random.Random, n: int = 400) -> list[tuple[float, int]]:
 
 
 def binned(found: list[tuple[float, int]], count: int = 10) -> list[Bin]:
-    bins = []
-    for i in range(count):
-        inside = [(c, y) for c, y in found if min(int(c * count), count - 1) == i]
-        bins.append(
-            Bin(
-                low=i / count,
-                high=(i + 1) / count,
-                n=len(inside),
-                right=sum(y for _, y in inside),
-                stated=sum(c for c, _ in inside),
-                brier=sum((c - y) ** 2 for c, y in inside),
-            )
-        )
-    return bins
+    """As the report has them: from the sums that are kept up."""
+    sums: dict[int, dict[int, Sum]] = {0: {}, 1: {}}
+    for confidence, truth in found:
+        held, at = sums[truth], confidence_bucket(confidence)
+        held[at] = held.get(at, Sum()).plus(Sum(1, confidence, confidence**2))
+    return bins(sums[1], sums[0], count)
 
 
 @seeds

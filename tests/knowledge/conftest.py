@@ -14,6 +14,7 @@ from agent_runtime.cipher import CLEAR, Cipher
 from agent_runtime.clock import ManualClock
 from agent_runtime.knowledge.folder import files, media_of
 from agent_runtime.knowledge.index import Entry, Incoming, Library
+from agent_runtime.knowledge.reader import Reader
 from agent_runtime.knowledge.retrieve import Answer, Asked, Embedder, Retriever, within
 from agent_runtime.store import Store
 from tests.office import NOON
@@ -64,8 +65,16 @@ class Shelf:
 OpenShelf = Callable[..., Shelf]
 
 
+@pytest.fixture(scope="session")
+def reader() -> Iterator[Reader]:
+    """One process that reads for all shelves."""
+    reader = Reader()
+    yield reader
+    reader.close()
+
+
 @pytest.fixture
-def open_shelf(tmp_path: Path) -> Iterator[OpenShelf]:
+def open_shelf(tmp_path: Path, reader: Reader) -> Iterator[OpenShelf]:
     """Opens a shelf; a second one works on the same file."""
     opened: list[Store] = []
 
@@ -73,7 +82,8 @@ def open_shelf(tmp_path: Path) -> Iterator[OpenShelf]:
         clock = ManualClock(NOON)
         store = Store(tmp_path / "runtime.db", clock, cipher=cipher)
         opened.append(store)
-        return Shelf(store, clock, Library(store, clock), Retriever(store, embedder))
+        library = Library(store, clock, reader)
+        return Shelf(store, clock, library, Retriever(store, embedder))
 
     yield open_one
     for store in opened:

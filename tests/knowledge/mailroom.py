@@ -29,8 +29,11 @@ from agent_runtime.redact import PSEUDONYM, Minimise
 from agent_runtime.tool import Resource
 
 POLICY = """
-@id("answers-go-out")
-permit (principal, action == Action::"execute:send_answer", resource);
+@id("a-lead-is-asked") @approvers("lead:1")
+permit (principal, action == Action::"request:send_answer", resource);
+
+@id("a-lead-may-approve")
+permit (principal in Role::"lead", action == Action::"approve:send_answer", resource);
 """
 
 SEES = Minimise(

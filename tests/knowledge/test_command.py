@@ -53,7 +53,7 @@ def test_a_refusal_is_told_and_is_an_exit_code(knowledge: Any, tmp_path: Path) -
     (tmp_path / "docs" / "b.txt").write_bytes(b"PK\x03\x04")
     code, said = knowledge("add", str(tmp_path / "docs"))
     assert code == 2
-    assert "refused: document: is an archive" in said
+    assert "refused: docs/b.txt: is an archive, a program or a picture, not text." in said
     assert said.splitlines()[-1] == "1 added, 1 refused; 1 new passages"
 
 

@@ -9,6 +9,7 @@ import pytest
 from agent_runtime import Context, Envelope, Evidence, Reasoning, Step, Workflow
 from agent_runtime.brief import Brief
 from agent_runtime.errors import WorkflowError
+from tests.knowledge.conftest import Shelf
 from tests.ledger import PayRequest, get_account, make_app
 from tests.office import opened
 
@@ -64,3 +65,14 @@ def test_a_step_that_is_not_there_cannot_be_seen(name: str) -> None:
     workflow = Workflow("ledger", PayRequest, [Watch().step("only", sees=(name,))])
     with pytest.raises(WorkflowError, match=name):
         workflow.check()
+
+
+async def test_tenants_that_use_one_name_do_not_meet(shelf: Shelf) -> None:
+    """Neither finds the other's text under it, nor by the other's dates and labels."""
+    await shelf.put("a.md", "Our window.", valid_to="2025-12-31")
+    await shelf.put("a.md", "Their window.", tenant="other", labels=["x"])
+    assert await shelf.texts("window") == []
+    await shelf.put("a.md", "Our window.")
+    assert await shelf.texts("window") == ["Our window."]
+    assert await shelf.texts("window", "x") == []
+    assert await shelf.texts("window", "x", tenant="other") == ["Their window."]

@@ -110,3 +110,10 @@ def test_a_pseudonym_that_nobody_gave_is_not_turned_back() -> None:
     assert PSEUDONYM.fullmatch(made_up)
     with pytest.raises(LookupError):
         reveal([made_up], dict[str, str]().get)
+
+
+def test_what_is_dropped_leaves_no_trace() -> None:
+    """Neither a field nor what stands in the middle of a text."""
+    sees = Minimise(results={"get": {"id": "show", "notes": "drop"}}, text={"email": "drop"})
+    seen = Redactor(sees).result("get", {"id": "c1 mia@example.com!", "notes": "old"})
+    assert seen == {"id": "c1 !"}

@@ -107,16 +107,12 @@ async def test_a_document_that_is_too_old_is_stale(office: Office) -> None:
     assert record.approvals[0].signals.stale_evidence == 1
 
 
-async def test_a_run_outlives_the_document_that_it_relies_on(office: Office) -> None:
+async def test_a_run_outlives_the_document_that_it_relied_on(office: Office) -> None:
     """What it was shown stays, quotes hold, and the trail says that the document is gone."""
     await put(office, "a.md", "Payouts are slow.")
-    office.bank.put("a1", amount="500.00")
-    asked = await office.parked(message="payouts")
-    await office.runtime.library.remove("default", "ada", "a.md")
-    await office.answer(asked, "lena")
-    run = await office.drive(office.read(asked.run_id))
-    record = office.record(run)
+    record = await office.flow(message="payouts")
     assert record.run.state == "completed"
+    await office.runtime.library.remove("default", "ada", "a.md")
     trail = trails(office, record)["a.md"]
     assert (trail.standing, trail.document) == ("removed", None)
     assert trail.quotes[0].verified

@@ -15,7 +15,7 @@ from agent_runtime.failure import TABLE, Table
 from agent_runtime.models.client import connect_model
 from agent_runtime.settings import ModelSettings, ModelSpec, Settings
 from agent_runtime.store.calls import ModelCall
-from agent_runtime.testing import ChatReply, ChatRequest, ChatServer, Script
+from agent_runtime.testing import BatchDesk, ChatReply, ChatRequest, ChatServer, Script
 from tests.conftest import OpenOffice
 from tests.ledger import make_pay, proposal
 from tests.office import Office, Record
@@ -76,15 +76,19 @@ async def ask(open_office: OpenOffice) -> AsyncIterator[Ask]:
             asking: dict[str, Any] | None = None,
             patience: float = 5.0,
             folder: str = "data",
+            batches: BatchDesk | None = None,
+            content_key: str | None = None,
             workflow: Any = None,
             **reasoning: Any,
         ) -> Desk:
             lines = {MODEL: replies} | ({} if spare is None else {SPARE: spare})
-            server = ChatServer(Script(lines), models=list(lines))
+            server = ChatServer(Script(lines), models=list(lines), desk=batches)
             servers.append(server.__enter__())
             values = {"OPENAI_BASE_URL": server.base_url, "OPENAI_API_KEY": "test"}
             settings = Settings.model_validate(
-                values | {"model": MODEL, "model_timeout": patience, "anchor": None}
+                values
+                | {"model": MODEL, "model_timeout": patience, "anchor": None}
+                | {"content_key": content_key}
             )
             declared = {} if spare is None else {"spare": ModelSpec(model=SPARE)}
             chosen = ModelSettings.model_validate(

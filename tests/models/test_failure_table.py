@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
 from time import perf_counter
 from typing import Any
 
 import pytest
 
+from agent_runtime import Reasoning
 from agent_runtime.errors import InvalidInput
-from agent_runtime.failure import Remedy
+from agent_runtime.failure import TABLE, Remedy
 from agent_runtime.models.progress import MOST, Progress
-from agent_runtime.testing import fault
+from agent_runtime.models.retry import Failure, decide
+from agent_runtime.testing import ChatReply, fault
 from tests.ledger import proposal
 from tests.models.conftest import QUICK, SPARE, Ask, after, answer, brief_of
 
@@ -49,8 +54,9 @@ async def test_a_passing_failure_is_tried_again_so_often(
         (after(fault.truncated), "invalid_json", 3, "cut off at its longest"),
         (fault.refusing(), "refused", 1, "refused to answer"),
         (fault.filtered(), "filtered", 1, "content filter"),
+        (ChatReply(status=400, error="No."), "unusable", 1, "will not have the request (400)"),
     ],
-    ids=["429", "500", "401", "404", "truncated", "refusal", "filter"],
+    ids=["429", "500", "401", "404", "truncated", "refusal", "filter", "400"],
 )
 async def test_a_lasting_failure_waits_for_a_person(
     ask: Ask, reply: Any, kind: str, attempts: int, words: str
@@ -73,12 +79,27 @@ async def test_retry_after_is_waited_out(ask: Ask) -> None:
     assert perf_counter() - began >= 0.4
 
 
-async def test_a_worker_does_not_sleep_for_an_hour(ask: Ask) -> None:
-    """A Retry-After beyond the row's longest ends the attempts."""
-    desk = await ask(fault.rate_limited("3600"))
+@pytest.mark.parametrize(
+    "until",
+    ["3600", format_datetime(datetime.now(UTC) + timedelta(hours=1), usegmt=True)],
+    ids=["seconds", "date"],
+)
+async def test_a_worker_does_not_sleep_for_an_hour(ask: Ask, until: str) -> None:
+    """A Retry-After beyond the row's longest ends the attempts, however it is written."""
+    desk = await ask(fault.rate_limited(until))
     record = await desk.flow()
     assert record.run.state == "needs_attention"
     assert desk.outcomes(record) == ["rate_limited"]
+
+
+def test_waits_double_and_never_shrink_below_half() -> None:
+    """From the row's first second to its longest; the rest is jitter."""
+    failure = Failure("rate_limited", "")
+    waits = [
+        [decide(failure, Counter({"rate_limited": n}), TABLE, draw).seconds for n in range(5)]
+        for draw in (0.0, 1.0)
+    ]
+    assert waits == [[0.5, 1.0, 2.0, 4.0, 8.0], [1.0, 2.0, 4.0, 8.0, 16.0]]
 
 
 async def test_a_hanging_provider_is_asked_twice(ask: Ask) -> None:
@@ -154,9 +175,10 @@ async def test_a_declared_fallback_answers(ask: Ask) -> None:
     assert [call.model for call in desk.calls(record)][-2:] == [SPARE, SPARE]
 
 
-async def test_a_refusal_is_not_shopped_around(ask: Ask) -> None:
+@pytest.mark.parametrize("reply", [fault.refusing(), fault.filtered()], ids=["refusal", "filter"])
+async def test_a_refusal_is_not_shopped_around(ask: Ask, reply: ChatReply) -> None:
     """What one model refuses goes to a person, whatever other model is declared."""
-    desk = await ask(fault.refusing(), spare=(answer,))
+    desk = await ask(reply, spare=(answer,))
     record = await desk.flow()
     assert record.run.state == "needs_attention"
     assert [call.model for call in desk.calls(record)] == ["test-model"]
@@ -170,6 +192,14 @@ async def test_an_optional_step_is_left_out_and_flagged(ask: Ask) -> None:
     assert record.run.state == "completed"
     assert "OPENAI_API_KEY" in skipped["reason"]
     assert record.payouts == []
+
+
+def test_a_steps_attempts_bound_malformed_answers() -> None:
+    """Three unless it says otherwise; what else it declares about them comes first."""
+    malformed = {"invalid_json": Remedy("again", 2), "wrong_content": Remedy("hint", 2)}
+    assert Reasoning(prompt="pay").table == malformed
+    once = Reasoning(prompt="pay", attempts=1, failures={"wrong_content": Remedy("hint", 5)})
+    assert once.table == {"invalid_json": Remedy("again", 0), "wrong_content": Remedy("hint", 5)}
 
 
 async def test_a_step_overrides_a_row(ask: Ask) -> None:

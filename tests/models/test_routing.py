@@ -85,6 +85,14 @@ async def test_a_kept_answer_is_for_one_prompt_only(ask: Ask) -> None:
     assert len(desk.server.requests) == 2
 
 
+async def test_a_kept_answer_is_not_another_prompts(ask: Ask) -> None:
+    """A prompt that was corrected is asked anew, of the same customer about the same."""
+    desk = await ask(answer, answer, deterministic=True)
+    await desk.flow()
+    desk.office.runtime.app.prompts["ledger"]["pay"] = "Decide on the payout with care."
+    assert desk.outcomes(await desk.flow()) == ["answered"]
+
+
 async def test_a_kept_answer_expires(ask: Ask) -> None:
     """After the time that the settings say."""
     desk = await ask(answer, answer, deterministic=True, asking={"model_cache": 60})
@@ -142,7 +150,9 @@ async def test_embeddings_come_in_batches_and_in_order(embedding: Any) -> None:
     """Five texts in three requests."""
     async with httpx.AsyncClient() as http:
         with ChatServer(lambda _: ChatReply("")) as server:
-            found = await embedding(server, http).embed(["a", "bb", "ccc", "dddd", "eeeee"])
+            found = await embedding(server, http).embed(
+                ["a", "bb", "ccc", "dddd", "eeeee"], "default"
+            )
             assert sorted(server.embedded) == [1, 2, 2]
     assert [vector[0] for vector in found] == [1, 2, 3, 4, 5]
 
@@ -152,7 +162,7 @@ async def test_embeddings_follow_the_table_too(embedding: Any) -> None:
     async with httpx.AsyncClient() as http:
         with ChatServer(Script({}), refuses=fault.wrong_key()) as server:
             with pytest.raises(ModelUnavailable, match="Correct OPENAI_API_KEY"):
-                await embedding(server, http).embed(["a"])
+                await embedding(server, http).embed(["a"], "default")
             assert server.embedded == [1]
 
 

@@ -14,6 +14,7 @@ import pytest
 from agent_runtime.app import App, load_app
 from agent_runtime.replay.crew import Answers, Case, judge, kit_of, unpack
 from agent_runtime.replay.decided import Decided, Reader
+from agent_runtime.replay.rehearse import _read
 from agent_runtime.runtime import Runtime
 from agent_runtime.settings import Settings
 from agent_runtime.trigger import Trigger
@@ -112,3 +113,21 @@ async def test_the_event_loop_is_free_meanwhile(shop_case: tuple[App, Decided]) 
     await judge(app, cases, nothing)
     ticking.cancel()
     assert turns > len(cases)
+
+
+async def test_reading_the_past_lets_others_have_their_turn(asking: Office) -> None:
+    """A few decisions at a time: the store is read where a server answers everybody."""
+    await asking.flow()
+    session, turns = asking.runtime.store.read("default"), 0
+
+    async def turn() -> None:
+        nonlocal turns
+        while True:
+            turns += 1
+            await asyncio.sleep(0)
+
+    ticking = asyncio.create_task(turn())
+    events = session.events.judged(None, 1) * 100
+    asked, unknown = await _read(Reader(session, asking.runtime.app), events)
+    ticking.cancel()
+    assert (len(asked), unknown, turns >= 10) == (100, [], True)

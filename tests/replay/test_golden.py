@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import gzip
+import re
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -15,6 +17,7 @@ from agent_runtime.verdict import Operator
 from tests.office import NOON, OFFLINE
 from tests.replay.golden_app import LENT, golden_app
 
+ROOT = Path(__file__).parents[2]
 GOLDEN = sorted((Path(__file__).parent / "golden").glob("*.db.gz"))
 KEEPER = Operator(name="kim", roles=("keeper",))
 
@@ -41,5 +44,8 @@ async def test_a_run_of_each_release_resumes_under_this_one(released: Path) -> N
 
 
 def test_there_is_one_of_each_release() -> None:
-    """So that none is forgotten."""
-    assert GOLDEN
+    """The released ones, and that which is to be: a database is written before its version is."""
+    listed = re.findall(r"^## \[(\d[^\]]*)\]", (ROOT / "CHANGELOG.md").read_text(), re.MULTILINE)
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    kept = {path.name.removesuffix(".db.gz") for path in GOLDEN}
+    assert {*listed, project["version"]} - kept == set(), "python -m tests.replay.golden_app FOLDER"

@@ -12,12 +12,17 @@ from agent_runtime.app import App
 from agent_runtime.brief import Brief
 from agent_runtime.errors import Conflict, InvalidInput, PolicyError
 from agent_runtime.models.model import offline_model
+from agent_runtime.policy import PolicySet
+from agent_runtime.replay import rehearse as rehearsing
 from agent_runtime.replay.change import Change, with_policies, with_prompt
+from agent_runtime.replay.decided import Decided, Reader
+from agent_runtime.replay.fixtures import MUTATIONS, try_fixtures
 from agent_runtime.replay.page import render_page, render_text
-from agent_runtime.replay.rehearsal import Limits, Rehearsal
+from agent_runtime.replay.rehearsal import Limits, Rehearsal, name_of
 from agent_runtime.replay.rehearse import Stretch, rehearse
 from agent_runtime.replay.stub import Live
 from agent_runtime.settings import ModelSettings
+from agent_runtime.verdict import Verdict
 from tests.conftest import OpenOffice
 from tests.ledger import POLICY, make_app, make_pay, pay_once, pay_workflow, proposal
 from tests.office import Office
@@ -108,6 +113,32 @@ async def test_what_no_policy_may_allow_is_tried(past: Office) -> None:
     assert found.fixtures.let_through == ()
 
 
+async def test_what_lets_them_through_is_named_and_breaks_the_gate(
+    past: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Were the base rules gone, every mutation would be seen, by name; no limit allows for one."""
+    reader = Reader(past.runtime.store.read("default"), past.runtime.app)
+    events = past.runtime.store.read("default").events.judged(None, 10)
+    decided = [one for one in reader.read(events) if isinstance(one, Decided)]
+    found = await tried(past, POLICY)
+    monkeypatch.setattr(PolicySet, "judge", lambda *_: Verdict(kind="allow", rules=("open",)))
+    opened = try_fixtures(past.runtime.app, decided)
+    assert (opened.tried, len(opened.let_through)) == (25, 25)
+    assert {words.partition(":")[0] for words in opened.let_through} == set(MUTATIONS)
+    (broken,) = Limits(alarms=99).broken(found.model_copy(update={"fixtures": opened}))
+    assert broken == "must not be allowed, and was: 25, at most 0"
+
+
+async def test_a_rehearsal_that_sees_no_change_says_nothing(
+    past: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The canary: a policy that forbids everything has to be noticed."""
+    who = 'permit (principal, action == Action::"request:pay", resource);'
+    monkeypatch.setattr(rehearsing, "CANARY", f'@id("blind") @approvers("lead:1") {who}')
+    with pytest.raises(Conflict, match="forbids everything changed nothing"):
+        await tried(past, STRICTER)
+
+
 async def test_there_is_no_report_without_trust(past: Office) -> None:
     """An answer in the history that the old policy would not give: nothing else is said."""
     rewrite(
@@ -181,8 +212,33 @@ async def test_its_digest_names_both_policies_and_the_stretch(past: Office) -> N
     first, again = await tried(past, STRICTER), await tried(past, STRICTER)
     assert first.digest == again.digest
     assert (await tried(past, LOOSER)).digest != first.digest
+    assert (await tried(past, STRICTER, limit=4)).digest != first.digest
     await past.flow()
     assert (await tried(past, STRICTER)).digest != first.digest
+
+
+async def test_its_digest_names_old_and_new_of_all_that_is_tried(open_office: OpenOffice) -> None:
+    """Policy, prompt, model and version, each on both sides: a yes to one rehearsal is no yes to
+    another."""
+    office = await open_office(step=PROMPTED)
+    await office.flow()
+    app, live = office.runtime.app, Live(offline_model(pay_once))
+    strict = with_policies(app, {"ledger": STRICTER})
+    worded = with_prompt(app, "pay", "Decide at once.")
+    slower = pay_workflow(make_pay(), reasoning=PROMPTED["reasoning"], max_rechecks=5)
+    other = replace(app, workflows={"ledger": slower}, _pinned={})
+    changes = [
+        Change("policy", strict),
+        Change("prompt", worded, graphs=True),
+        Change("version", other, graphs=True),
+        Change("model", app, graphs=True, live=replace(live, fresh=True)),
+        Change("model for the rest", app, graphs=True, live=live),
+    ]
+    named = {(await tried_app(office, change)).digest for change in changes}
+    old = [strict, worded, other]
+    nothing = Change("nothing", app)
+    named |= {name_of(nothing.before(one), nothing.after, 1, 2, "") for one in old}
+    assert len(named) == len(changes) + len(old)
 
 
 async def test_the_page_is_escaped_and_runs_nothing(past: Office) -> None:

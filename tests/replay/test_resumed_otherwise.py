@@ -104,6 +104,20 @@ async def test_a_corrected_input_begins_anew(stopped: tuple[Office, Run]) -> Non
     assert (found.result, found.divergence) == ("identical", None)
 
 
+async def test_a_corrected_run_is_still_the_one_that_its_trigger_started(
+    open_office: OpenOffice,
+) -> None:
+    """The same key with what was sent then: the same run, not a complaint of what people did."""
+    office = await open_office(scripted(*IMPOSSIBLE, pay_once))
+    office.bank.put("a2", amount="500.00")
+    run = await office.drive(await office.start(key="mail-1"))
+    run = await resumed(office, run, input={"account": "a2"})
+    assert (await office.start(key="mail-1")).id == run.id
+    for account in ("a2", "a3"):
+        with pytest.raises(Conflict, match=rf"started run {run.id} with another input"):
+            await office.start(key="mail-1", account=account)
+
+
 async def test_nobody_approves_what_they_corrected(stopped: tuple[Office, Run]) -> None:
     """Whoever corrected the input counts as having started the run."""
     office, run = stopped

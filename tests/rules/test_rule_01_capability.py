@@ -13,11 +13,11 @@ from agent_runtime import Context, Reasoning, ToolCall
 from agent_runtime.brief import Brief, LookUp
 from agent_runtime.envelope import Envelope
 from agent_runtime.errors import OutOfScope, Ungated
+from agent_runtime.grant import Grant
 from agent_runtime.nodes.action import ActionNode
 from agent_runtime.segment import Segment
 from agent_runtime.state import State
 from agent_runtime.store import Authorization
-from agent_runtime.tool import Grant
 from agent_runtime.worker import config_of
 from tests.conftest import OpenOffice
 from tests.ledger import Pay, done, get_account, make_pay, pay_as, pay_step

@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from agent_runtime.action import action_digest
-from agent_runtime.tool import Grant, Resources, Tool, ToolCall
+from agent_runtime.grant import Grant
+from agent_runtime.tool import Resources, Tool, ToolCall
 from tools.shop import Shop
 
 NOW = datetime(2026, 4, 1, 9, 0, tzinfo=UTC)

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from agent_runtime.clock import SystemClock
+from agent_runtime.store import Store
 from agent_runtime.testing.otlp import ReceivedSpan, Receiver, receiving, tree
 from tests.api.served import PATIENCE, Served, serving
 
@@ -49,6 +51,51 @@ def test_a_run_that_survived_a_kill_is_one_tree(traced: Served, receiver: Receiv
     assert "orphan" not in tree(found)
     assert len({span.process for span in found}) == 2
     assert [span.name for span in found if not span.parent] == ["invoke_workflow ledger"]
+
+
+def test_a_root_that_died_with_its_process_is_exported_by_the_next_one_and_once(
+    traced: Served, receiver: Receiver
+) -> None:
+    """Killed after the run's end and before anything of it was sent; then once more, when the
+    receiver has had its root."""
+    run = traced.begin("500.00")
+    heard(receiver, "agent_runtime.approval_request")
+    traced.stop(signal.SIGKILL)
+    traced.env["OTEL_BSP_SCHEDULE_DELAY"] = "600000"
+    traced.start()
+    traced.decide(traced.question(run), "lena")
+    traced.reached(run, "completed")
+    traced.stop(signal.SIGKILL)
+    assert not roots(receiver)
+    traced.env["OTEL_BSP_SCHEDULE_DELAY"] = "50"
+    traced.start()
+    heard(receiver, "invoke_workflow ledger")
+    (root,) = roots(receiver)
+    assert "orphan" not in tree(receiver.trace(root.trace))
+    assert (root.attributes["agent_runtime.run.state"], root.parent) == ("completed", "")
+    until = time.monotonic() + PATIENCE
+    while owed(traced):
+        assert time.monotonic() < until
+        time.sleep(0.02)
+    traced.stop(signal.SIGKILL)
+    traced.start()
+    other = traced.begin("5.00")
+    traced.reached(other, "completed")
+    heard(receiver, "invoke_workflow ledger", 2)
+    assert len(roots(receiver)) == 2
+
+
+def roots(receiver: Receiver) -> list[ReceivedSpan]:
+    """The spans of whole runs, as often as they came."""
+    return [one for one in receiver.spans if one.name == "invoke_workflow ledger"]
+
+
+def owed(served: Served) -> list[tuple[str, str]]:
+    store = Store(served.data / "runtime.db", SystemClock())
+    try:
+        return store.read("default").traces.owed()
+    finally:
+        store.close()
 
 
 def test_an_answer_links_to_its_question(traced: Served, receiver: Receiver) -> None:

@@ -70,6 +70,12 @@ def test_an_incomplete_write_is_refused(changes: dict[str, Any], words: str) -> 
         tool(**{**WRITE, **changes})(pay)
 
 
+def test_there_is_no_read_that_carries_data_out() -> None:
+    """Who declares one is told that it is a write, which is gated."""
+    with pytest.raises(ToolDeclarationError, match=r"'egress'.*What can carry data out is a"):
+        tool(effect="egress")(pay)  # type: ignore[arg-type]
+
+
 @pytest.mark.parametrize(
     ("function", "words"),
     [

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any, get_args
+from typing import TYPE_CHECKING, Any, get_args
 
 from agent_runtime.approval import Approval, ApprovalStatus
-from agent_runtime.bulk import Item
+from agent_runtime.candidacy import waiting_roles
 from agent_runtime.cli.explain import approval_lines, approval_row, decide_lines
 from agent_runtime.cli.reading import checked
 from agent_runtime.cli.screen import Screen
 from agent_runtime.cli.station import Station
-from agent_runtime.decision import waiting_roles
-from agent_runtime.errors import Conflict
+from agent_runtime.errors import Conflict, Unconfirmed
 from agent_runtime.inbox import WAITING, Filter, Order
+
+if TYPE_CHECKING:
+    from agent_runtime.bulk import Item
 
 _COLUMNS = ("approval", "action", "target", "amount", "status", "waits for", "until (UTC)")
 _TALLIES = frozenset({"statuses", "workflows", "tools", "rules", "risks"})
@@ -76,11 +78,27 @@ def decide(
     station: Station, screen: Screen, approval_id: str, answer: dict[str, Any], *, drive: bool
 ) -> None:
     """Answer an approval and say where its run stands."""
-    approval, run = station.decide(approval_id, answer, drive=drive)
+    try:
+        approval, run = station.decide(approval_id, answer, drive=drive)
+    except Unconfirmed as error:
+        if not screen.interactive or answer["confirm"]:
+            raise
+        confirmed = {**answer, "confirm": _typed(screen, error)}
+        approval, run = station.decide(approval_id, confirmed, drive=drive)
     both = {"approval": approval, "run": run}
     screen.document({name: value.model_dump(mode="json") for name, value in both.items()})
     screen.line(_state(approval))
     screen.line(f"run {run.id} is {run.state}{f': {run.reason}' if run.reason else ''}")
+
+
+def _typed(screen: Screen, missing: Unconfirmed) -> str:
+    """What the person at the terminal types; raises the error where they leave it."""
+    screen.line(str(missing))
+    screen.ask("Confirm:")
+    try:
+        return input()
+    except EOFError:
+        raise missing from None
 
 
 def preview(station: Station, screen: Screen, answer: dict[str, Any]) -> None:
@@ -132,7 +150,8 @@ def _state(approval: Approval) -> str:
 
 def _standing(approval: Approval) -> list[str]:
     """Who has it in hand, and what people should know before they answer."""
-    lines = [f"  version   {approval.version}, risk {approval.risk}"]
+    typed = f": type {approval.confirmation} to approve" if approval.confirmation else ""
+    lines = [f"  version   {approval.version}, risk {approval.risk}{typed}"]
     if approval.facts_read_at is not None:
         lines.append(f"  facts as of {approval.facts_read_at:%Y-%m-%d %H:%M:%S} UTC")
     if approval.claim is not None:

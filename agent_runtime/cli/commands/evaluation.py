@@ -213,7 +213,8 @@ def _workflow(one: WorkflowReport) -> Iterator[str]:
     yield f"  latency {_seconds(one.latency)}; waiting {_seconds(one.waited)}"
     for split, answers in one.answers.items():
         for found in answers:
-            yield f"  answers, {split}{f' {found.value}' if found.value else ''}: {_shares(found)}"
+            about = f"{split} {_short(found.value)}".rstrip()
+            yield f"  answers, {about}: {_shares(found)}"
     for group in one.deciding:
         flag = "  <- stamping" if group.flagged else ""
         yield f"  time to decide, {group.group}: {_seconds(group.seconds)}{flag}"
@@ -229,6 +230,12 @@ def _workflow(one: WorkflowReport) -> Iterator[str]:
             f" n = {step.n}; at most {step.error_rate:.0%} wrong from confidence {cut}"
         )
     yield from _came(one)
+
+
+def _short(value: str) -> str:
+    """A prompt's name with the first digits of its hash."""
+    name, mark, digits = value.partition("sha256:")
+    return f"{name}{mark}{digits[:12]}"
 
 
 def _came(one: WorkflowReport) -> Iterator[str]:

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import time
+from typing import TYPE_CHECKING
 
 from agent_runtime.anchor import Audit
-from agent_runtime.cli.administration import Administration
 from agent_runtime.cli.explain import event_line
 from agent_runtime.cli.screen import Screen
 from agent_runtime.cli.station import Station
 from agent_runtime.errors import InvalidInput
 from agent_runtime.event import Event, Head
+
+if TYPE_CHECKING:
+    from agent_runtime.cli.administration import Administration
 
 
 def tail(station: Station, screen: Screen, run_id: str | None, last: int, *, follow: bool) -> None:

@@ -155,8 +155,9 @@ def _tell(screen: Screen, entries: Sequence[Entry]) -> int:
 
 def _line(entry: Entry) -> str:
     if entry.problem:
-        return f"{entry.state}: {entry.problem}"
-    return f"{entry.state}: {entry.name} ({entry.passages} passages, {entry.new} new)"
+        return f"{entry.state}: {entry.name}: {entry.problem}"
+    count = "1 passage" if entry.passages == 1 else f"{entry.passages} passages"
+    return f"{entry.state}: {entry.name} ({count}, {entry.new} new)"
 
 
 def _day(text: str) -> date:

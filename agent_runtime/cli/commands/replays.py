@@ -3,114 +3,44 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from agent_runtime.access import a_run
-from agent_runtime.cli.opening import Place, admit
+from agent_runtime.cli.archive import Archive, Wanted
 from agent_runtime.cli.screen import Screen
 from agent_runtime.cli.visible import visible
 from agent_runtime.errors import InvalidInput
-from agent_runtime.replay.fork import Edits, read_edits, rehearse_fork
-from agent_runtime.replay.fork import fork as make_fork
-from agent_runtime.replay.replay import Replayed, pinned, replay_one
-from agent_runtime.replay.stage import staged
-from agent_runtime.report import (
-    Beside,
-    Report,
-    build_report,
-    put_beside,
-    render_page,
-    render_text,
-)
-from agent_runtime.runtime import Runtime
-from agent_runtime.settings import load_model_settings
+from agent_runtime.replay.fork import Edits, read_edits
+from agent_runtime.replay.replay import Replayed
+from agent_runtime.report import Report, render_page, render_text
 
 STYLES = {"identical": "green", "diverged": "red", "damaged": "red"}
 
 
-@dataclass(frozen=True)
-class Chosen:
-    """Which runs of one tenant: one, or every one."""
-
-    run_id: str | None
-    every: bool
-    tenant: str = "default"
-
-    def ids(self, runtime: Runtime) -> list[str]:
-        """Their ids; raises InvalidInput unless exactly one of both is said."""
-        if self.every == (self.run_id is not None):
-            raise InvalidInput("RUN", self.run_id, "name one run, or --all")
-        if self.run_id is not None:
-            return [self.run_id]
-        return [run.id for run in runtime.store.read(self.tenant).runs.find()]
-
-
-@dataclass(frozen=True)
-class Wanted:
-    """A fork as it was asked for; `changed` are NAME=VALUE."""
-
-    run_id: str
-    step: str
-    visit: int | None
-    changed: tuple[str, ...]
-    reason: str
-
-    @property
-    def edits(self) -> Edits:
-        """What is changed; raises InvalidInput."""
-        pairs = [one.partition("=") for one in self.changed]
-        for name, mark, _ in pairs:
-            if not mark:
-                raise InvalidInput("--set", name, "is no NAME=VALUE")
-        return read_edits({name: value for name, _, value in pairs})
-
-
-def fork(place: Place, screen: Screen, wanted: Wanted, who: str, *, rehearsal: bool) -> None:
-    """Make a fork and drive it to its first pause or its end; or only rehearse it."""
-    operator = place.operator(who)
-
-    async def work(runtime: Runtime) -> Report:
-        session = runtime.store.read(operator.tenant)
-        thing = a_run(session.runs.get(wanted.run_id))
-        await admit(runtime, operator, "read" if rehearsal else "resume", thing)
-        if rehearsal:
-            return await rehearse_fork(
-                runtime, wanted.run_id, wanted.step, wanted.edits, operator, visit=wanted.visit
-            )
-        made = await make_fork(
-            runtime,
-            wanted.run_id,
-            wanted.step,
-            wanted.edits,
-            operator,
-            visit=wanted.visit,
-            reason=wanted.reason,
-        )
-        driven = await runtime.drive(made.id, operator.tenant)
-        return build_report(runtime.store.read(operator.tenant), driven)
-
-    report = place.work(work)
+def fork(archive: Archive, screen: Screen, wanted: Wanted, *, rehearsal: bool) -> None:
+    """Make a fork, driven to its first pause or its end; or only rehearse it."""
+    report = archive.rehearse(wanted) if rehearsal else archive.fork(wanted)
     screen.document(report.model_dump(mode="json"))
     screen.lines(render_text(report))
 
 
-def compare(place: Place, screen: Screen, chosen: Chosen, other: str) -> None:
+def edits_of(changed: Sequence[str]) -> Edits:
+    """What NAME=VALUE pairs change; raises InvalidInput."""
+    pairs = [one.partition("=") for one in changed]
+    for name, mark, _ in pairs:
+        if not mark:
+            raise InvalidInput("--set", name, "is no NAME=VALUE")
+    return read_edits({name: value for name, _, value in pairs})
+
+
+def compare(archive: Archive, screen: Screen, one: str, other: str, tenant: str | None) -> None:
     """Put two runs beside each other."""
-
-    async def work(runtime: Runtime) -> Beside:
-        session = runtime.store.read(chosen.tenant)
-        runs = [session.runs.get(name) for name in (*chosen.ids(runtime), other)]
-        if runs[0].workflow != runs[1].workflow:
-            raise InvalidInput("OTHER", other, f"is no run of {runs[0].workflow}")
-        return put_beside(*(build_report(session, run) for run in runs))
-
-    found = place.work(work)
+    found = archive.compare(one, other, tenant)
     screen.document(found.model_dump(mode="json"))
     screen.line(f"{found.one} of {found.versions[0]} | {found.other} of {found.versions[1]}")
     columns = ("step", "node", "passed by", found.one, found.other)
-    rows = [(one.step, one.node, one.side, one.one, one.other) for one in found.graph]
+    rows = [(row.step, row.node, row.side, row.one, row.other) for row in found.graph]
     screen.table(columns, rows)
     for name, (mine, its) in found.figures.items():
         screen.line(f"{name}: {mine} | {its}")
@@ -128,15 +58,11 @@ class Paper:
     content: bool
 
 
-def explain(place: Place, screen: Screen, chosen: Chosen, paper: Paper) -> None:
+def explain(
+    archive: Archive, screen: Screen, run_id: str, tenant: str | None, paper: Paper
+) -> None:
     """Print or write one run's report; raises InvalidInput for a file that cannot be written."""
-
-    async def work(runtime: Runtime) -> Report:
-        session = runtime.store.read(chosen.tenant)
-        run = session.runs.get(chosen.ids(runtime)[0])
-        return build_report(session, run, content=paper.content)
-
-    report = place.work(work)
+    report = archive.report(run_id, tenant, content=paper.content)
     if paper.out is None and not paper.as_page:
         screen.document(report.model_dump(mode="json"))
         screen.lines(render_text(report))
@@ -170,41 +96,33 @@ def write_report(file: Path, text: str) -> None:
         raise InvalidInput("--out", str(file), error.strerror or "fails", remedy=remedy) from error
 
 
-def replay(place: Place, screen: Screen, chosen: Chosen, *, pinned: bool) -> int:
-    """Replay and compare; 1 when a run diverges or cannot be replayed."""
+def replay(
+    archive: Archive,
+    screen: Screen,
+    run_id: str | None,
+    tenant: str | None,
+    *,
+    every: bool,
+    pinned: bool,
+) -> int:
+    """Replay one run, or every one, and compare; 1 when one diverges or cannot be replayed.
 
-    async def work(runtime: Runtime) -> int:
-        session, found = runtime.store.read(chosen.tenant), Counter[str]()
-        ids, before = chosen.ids(runtime), len(session.journal.find())
-        with screen.progress("replaying", len(ids)) as advance:
-            async for one in _replayed(runtime, chosen.tenant, ids, as_pinned=pinned):
-                found[one.result] += 1
-                _tell(screen, one)
-                advance()
-        effects = len(runtime.store.read(chosen.tenant).journal.find()) - before
-        _summarize(screen, found, effects)
-        return 0 if found["identical"] == len(ids) else 1
+    Raises InvalidInput unless exactly one of both is said.
+    """
+    if every == (run_id is not None):
+        raise InvalidInput("RUN", run_id, "name one run, or --all")
+    ids = [run_id] if run_id is not None else archive.every(tenant)
+    found = Counter[str]()
+    with screen.progress("replaying", len(ids)) as advance:
 
-    return place.work(work)
+        def tell(one: Replayed) -> None:
+            found[one.result] += 1
+            _tell(screen, one)
+            advance()
 
-
-async def _replayed(
-    runtime: Runtime, tenant: str, ids: list[str], *, as_pinned: bool
-) -> AsyncIterator[Replayed]:
-    """One stage for all runs; where each is to have the prompts of its time, one for each."""
-    session, asking = runtime.store.read(tenant), load_model_settings()
-    if not as_pinned:
-        async with staged(runtime.app, asking) as stage:
-            for run_id in ids:
-                yield await replay_one(stage, session, runtime.app, run_id)
-        return
-    for run_id in ids:
-        run = session.runs.get(run_id)
-        version = session.versions.get(run.workflow, run.version)
-        known = version is not None and run.workflow in runtime.app.workflows
-        app = pinned(runtime.app, version) if known and version else runtime.app
-        async with staged(app, asking) as stage:
-            yield await replay_one(stage, session, app, run_id)
+        effects = archive.replay(ids, tenant, tell, pinned=pinned)
+    _summarize(screen, found, effects)
+    return 0 if found["identical"] == len(ids) else 1
 
 
 def _tell(screen: Screen, one: Replayed) -> None:

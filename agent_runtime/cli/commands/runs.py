@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any, cast, get_args
+from typing import TYPE_CHECKING, Any, cast, get_args
 
 from pydantic import BaseModel
 
@@ -15,9 +15,11 @@ from agent_runtime.cli.reading import as_json, checked
 from agent_runtime.cli.screen import Screen
 from agent_runtime.cli.station import Station
 from agent_runtime.errors import InvalidInput, NotPermitted
-from agent_runtime.resumption import Resumption
 from agent_runtime.run import Run, RunState
-from agent_runtime.runtime import Settlement
+
+if TYPE_CHECKING:
+    from agent_runtime.resumption import Resumption
+    from agent_runtime.runtime import Settlement
 
 
 def start(
@@ -81,6 +83,8 @@ def read_resumption(
             raise InvalidInput("--set", name, "is no FIELD=VALUE")
         fields[name] = as_json(text)
     told = {"reason": reason, "retry": retry, "skip": skip, "input": fields}
+    from agent_runtime.resumption import Resumption
+
     return checked(Resumption, told)
 
 

@@ -6,13 +6,13 @@ from datetime import datetime
 from zoneinfo import ZoneInfo
 
 from agent_runtime.cli.screen import Screen
-from agent_runtime.cli.station import Station
+from agent_runtime.cli.timetable import Timetable
 from agent_runtime.store.schedules import StoredSchedule
 
 
-def show_list(station: Station, screen: Screen) -> None:
+def show_list(timetable: Timetable, screen: Screen) -> None:
     """List schedules with their next time."""
-    found = station.schedules()
+    found = timetable.schedules()
     screen.document([schedule.model_dump(mode="json") for schedule in found])
     columns = ("schedule", "cron", "zone", "next", "late ones", "owner", "why")
     rows = [
@@ -21,9 +21,9 @@ def show_list(station: Station, screen: Screen) -> None:
     screen.table(columns, rows, empty="No workflow has a schedule.")
 
 
-def show_next(station: Station, screen: Screen, schedule_id: str | None, count: int) -> None:
+def show_next(timetable: Timetable, screen: Screen, schedule_id: str | None, count: int) -> None:
     """The next times of one schedule, or of all together; a paused one has none."""
-    coming = station.coming(schedule_id, count)
+    coming = timetable.coming(schedule_id, count)
     listed = [{"schedule": s.id, "at": at.isoformat(), "zone": s.zone} for at, s in coming]
     screen.document(listed)
     rows = [(f"{at:%Y-%m-%d %H:%M}", s.id, _local(s, at)) for at, s in coming]

@@ -49,12 +49,13 @@ def run(place: Place, screen: Screen, bind: Bind, concurrency: int, *, worker: b
         site = make_site(runtime, own, _developer(runtime) if bind.dev else None)
         if not bind.dev:
             await site.activation.adopt()
+        follow = None if bind.dev else site.activation.follow
         service = Service(
             runtime,
             concurrency=concurrency,
             limits=limits_of(settings),
             grace=settings.stop_grace,
-            follow=None if bind.dev else site.activation.follow,
+            follow=follow,
         )
         app = make_app(site, (*bind.hosts, *own.trusted_hosts), local=bind.dev)
         mount(app, _people(place) if bind.dev else None)
@@ -67,6 +68,7 @@ def run(place: Place, screen: Screen, bind: Bind, concurrency: int, *, worker: b
                 host=bind.host,
                 port=bind.port,
                 bound=lambda port: _announce(screen, bind, port),
+                follow=follow,
             )
 
     place.work(work, create=True, lasting=True)

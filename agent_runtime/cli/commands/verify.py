@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 import tempfile
 from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 
+from agent_runtime.cli.interrupts import run_through
 from agent_runtime.cli.opening import Place
 from agent_runtime.cli.screen import Screen
 from agent_runtime.errors import StoreError
@@ -65,7 +65,7 @@ def _open(
         async with Runtime.open(app, folder, settings=settings, create=False) as runtime:
             return await work(runtime)
 
-    return asyncio.run(opened())
+    return run_through(opened())
 
 
 def _copy(data: Path, folder: Path) -> None:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal, get_args
+from typing import TYPE_CHECKING, Literal, get_args
 
-from agent_runtime.cli.administration import Administration
 from agent_runtime.cli.screen import Screen
 from agent_runtime.cli.station import Station
 from agent_runtime.drawing import Form
+
+if TYPE_CHECKING:
+    from agent_runtime.cli.administration import Administration
 
 FORMS: tuple[Form, ...] = get_args(Form)
 

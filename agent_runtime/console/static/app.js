@@ -5,6 +5,8 @@ import { startNotices } from "./notify.js";
 import { startTimes } from "./times.js";
 
 for (const element of document.querySelectorAll("[data-js]")) element.removeAttribute("hidden");
+// Where the tabs do not fit, the screen's own is among those in sight.
+document.querySelector(".tabs [aria-current]")?.scrollIntoView({ block: "nearest", inline: "center" });
 startTimes();
 startKeys();
 startNotices();

@@ -14,6 +14,7 @@ const fresh = new Set(); // came since, and are shown when asked for
 const mine = new Set(); // decided here: they leave the list in their own time
 let current = byId("ask")?.dataset.id ?? "";
 let claiming = 0;
+let letGo = ""; // released by hand: looking on does not claim it again
 let sending = false;
 
 /** @param {string} more */
@@ -122,11 +123,14 @@ async function showFresh() {
   const found = /** @type {HTMLElement[]} */ ([...parse(await answer.text()).querySelectorAll(".row")]);
   byId("empty")?.remove();
   for (const row of found) {
+    fresh.delete(row.dataset.id ?? ""); // told again while it was on its way
+    if (rowOf(row.dataset.id ?? "")) continue;
     row.classList.add("fresh");
     const at = rows().find((one) => (one.dataset.deadline ?? "") > (row.dataset.deadline ?? ""));
     list.insertBefore(row, at ?? list.querySelector(".more-rows"));
   }
   announce(`${found.length} new.`);
+  showNew();
   (rowOf(found[0]?.dataset.id ?? "")?.querySelector("a"))?.focus();
 }
 
@@ -186,6 +190,7 @@ function watchEnd() {
  */
 async function open(id, { push = true, focus = true, said = "" } = {}) {
   release();
+  letGo = "";
   const path = `/inbox/${encodeURIComponent(id)}${query}`;
   try {
     const answer = await part(path);
@@ -304,7 +309,7 @@ document.addEventListener("overdue", gate);
 function claim() {
   clearInterval(claiming);
   const id = current;
-  if (byId("ask")?.dataset.claim !== "1") return;
+  if (byId("ask")?.dataset.claim !== "1" || current === letGo) return;
   const mayStill = () => current === id && byId("ask")?.dataset.claim === "1";
   const say = () => { if (mayStill() && !sending && !document.hidden && live()) ask(`/v1/approvals/${id}/claim`, { method: "POST" }).catch(() => {}); };
   if (byId("ask")?.dataset.looking !== "you are looking") setTimeout(say, 400);
@@ -341,6 +346,7 @@ async function send(form, by) {
     if (answer.ok) clear(id, form);
     if (answer.ok && isDecision) return await decided(markup, id, next?.dataset.id ?? "", said.get("kind") ?? "");
     if (current !== id) return;
+    if (answer.ok) letGo = path.includes("/release") ? id : "";
     show(markup, id);
     byId("refused")?.focus();
     if (answer.ok && path.includes("/undo")) announce("Undone. It is open again.");

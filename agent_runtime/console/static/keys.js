@@ -20,7 +20,7 @@ export function press(command) {
   const buttons = [...scope.querySelectorAll(`[data-command="${command}"]`)];
   if (command === "undo") buttons.reverse(); // the newest stands last
   for (const button of buttons) {
-    const element = /** @type {HTMLButtonElement} */ (button);
+    const element = /** @type {HTMLButtonElement | HTMLInputElement} */ (button);
     if (element.disabled || element.closest("[hidden]")) continue;
     if (/^(INPUT|TEXTAREA)$/.test(element.tagName) && element.type !== "checkbox") element.focus();
     else element.click();
