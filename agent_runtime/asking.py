@@ -5,11 +5,11 @@ from __future__ import annotations
 from agent_runtime.app import App
 from agent_runtime.approval import Approval
 from agent_runtime.errors import PolicyError, StaleQuestion
+from agent_runtime.installation import Installation
 from agent_runtime.policy import PolicySet
 from agent_runtime.run import Run
 from agent_runtime.step import Step
 from agent_runtime.verdict import Question
-from agent_runtime.worker import Installation
 
 
 def step_of(app: App, asked: Approval) -> Step:

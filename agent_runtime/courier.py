@@ -17,11 +17,11 @@ from agent_runtime.action import canonical
 from agent_runtime.approval import Approval
 from agent_runtime.cloudevent import MEDIA, CloudEvent
 from agent_runtime.errors import NotFound, SettingsError, StoreError
+from agent_runtime.installation import Installation
 from agent_runtime.notice import Notice, Outcome, Subscription
 from agent_runtime.signature import sign
 from agent_runtime.store import Session
 from agent_runtime.telemetry import log
-from agent_runtime.worker import Installation
 
 if TYPE_CHECKING:
     from agent_runtime.mail import Mail

@@ -29,13 +29,14 @@ from agent_runtime.edit import Edited, judge_edit
 from agent_runtime.errors import Conflict, InvalidInput, NotPermitted, StaleQuestion
 from agent_runtime.freshness import differing_documents, differing_facts, note_facts
 from agent_runtime.inbox import FIRST_PAGE, Counts, Filter, Key, Order, Page
+from agent_runtime.installation import Installation
 from agent_runtime.policy import PolicySet
 from agent_runtime.reentry import as_starter
 from agent_runtime.run import Run, new_id
 from agent_runtime.store import Session
 from agent_runtime.telemetry import log
 from agent_runtime.verdict import Operator, Question, Ruling
-from agent_runtime.worker import Installation, Worker
+from agent_runtime.worker import Worker
 
 __all__ = ["Desk", "waiting_roles"]
 

@@ -12,6 +12,7 @@ from agent_runtime.approval import Answer, Approval
 from agent_runtime.asking import put_question
 from agent_runtime.envelope import validate_envelope
 from agent_runtime.errors import InvalidInput, NotPermitted
+from agent_runtime.installation import Installation
 from agent_runtime.knowledge.standing import Standings
 from agent_runtime.nodes.gate import question
 from agent_runtime.nodes.judge import Impossible, Judgement, Subject, judge
@@ -20,7 +21,7 @@ from agent_runtime.run import Run
 from agent_runtime.segment import Segment
 from agent_runtime.step import Step
 from agent_runtime.verdict import Operator, Ruling
-from agent_runtime.worker import Installation, Worker
+from agent_runtime.worker import Worker
 
 
 @dataclass(frozen=True)

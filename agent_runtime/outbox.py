@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from agent_runtime.errors import Conflict, InvalidInput
+from agent_runtime.installation import Installation
 from agent_runtime.notice import MOST, Notice, Subscription, Wanted
 from agent_runtime.run import new_id
 from agent_runtime.store import Session
 from agent_runtime.verdict import Operator
-from agent_runtime.worker import Installation
 
 
 class Outbox:

@@ -9,9 +9,9 @@ from agent_runtime.approval import Approval
 from agent_runtime.closing import ask_again, close_question
 from agent_runtime.decision import Desk
 from agent_runtime.errors import StaleQuestion
+from agent_runtime.installation import Installation
 from agent_runtime.policy import tightened
 from agent_runtime.store import Session
-from agent_runtime.worker import Installation
 
 
 class Pending:

@@ -20,6 +20,7 @@ from agent_runtime.errors import (
     StoreError,
 )
 from agent_runtime.event import EventType
+from agent_runtime.installation import Installation
 from agent_runtime.queue import put
 from agent_runtime.resumption import began_with
 from agent_runtime.run import Run
@@ -28,7 +29,6 @@ from agent_runtime.store import Session
 from agent_runtime.telemetry import log
 from agent_runtime.trigger import WITHIN, EventTrigger, StoredTrigger, Trigger, WantedTrigger
 from agent_runtime.verdict import Operator
-from agent_runtime.worker import Installation
 from agent_runtime.workflow import Workflow, told_input, validate_input
 
 Known = tuple[EventTrigger, Workflow]

@@ -12,11 +12,11 @@ from collections import defaultdict
 from contextlib import suppress
 
 from agent_runtime.errors import AgentRuntimeError
+from agent_runtime.queue.owner import is_gone
 from agent_runtime.run import ENDS
 from agent_runtime.store import Store
 from agent_runtime.store.retention import stored_tenants
 from agent_runtime.telemetry import Telemetry, log
-from agent_runtime.worker import is_gone
 
 QUIET = 0.5
 """Seconds between a receiver's word and its note: several are noted together."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal, assert_never
@@ -13,18 +13,16 @@ from agent_runtime.anchor import (
     Audit,
     audit,
     audit_erased,
-    open_anchor,
     verify_erased,
 )
 from agent_runtime.app import App
 from agent_runtime.approval import Answer, Approval
 from agent_runtime.bulk import Bulk
 from agent_runtime.checkpoint import Saver
-from agent_runtime.cipher import make_cipher
 from agent_runtime.clock import Clock, SystemClock
 from agent_runtime.courier import Courier
 from agent_runtime.decision import Desk
-from agent_runtime.errors import Conflict, InvalidInput, LostOwnership, StoreError
+from agent_runtime.errors import Conflict, InvalidInput, LostOwnership
 from agent_runtime.evaluation.alarm import Alarms
 from agent_runtime.evaluation.evaluate import Evaluation
 from agent_runtime.evaluation.grading import Marker
@@ -36,11 +34,10 @@ from agent_runtime.evaluation.trial import Trials
 from agent_runtime.event import Head, Verification
 from agent_runtime.evidence import Document
 from agent_runtime.graph import compile_graph
+from agent_runtime.installation import Choices, Installation, open_installation, prepare_folder
 from agent_runtime.knowledge.index import Library
 from agent_runtime.knowledge.retrieve import Embedder, Retriever
-from agent_runtime.knowledge.standing import Standings
 from agent_runtime.models.batches import Batches
-from agent_runtime.models.lineup import line_up
 from agent_runtime.models.model import Model
 from agent_runtime.outbox import Outbox
 from agent_runtime.pending import Pending
@@ -56,10 +53,7 @@ from agent_runtime.resumption import (
     stop_of,
 )
 from agent_runtime.retention import Term, terms
-from agent_runtime.roots import note_received
 from agent_runtime.run import ENDS, Run
-from agent_runtime.secret import FILE as SECRETS
-from agent_runtime.secret import Secrets
 from agent_runtime.settings import (
     ModelSettings,
     NoticeSettings,
@@ -71,16 +65,13 @@ from agent_runtime.settings import (
 from agent_runtime.store import Session
 from agent_runtime.store.approvals import PENDING
 from agent_runtime.store.files import DATABASE as DATABASE  # noqa: PLC0414 — taken from here
-from agent_runtime.store.files import Files
 from agent_runtime.store.retention import stored_workflows
-from agent_runtime.telemetry import Capture, Telemetry
+from agent_runtime.telemetry import Telemetry
 from agent_runtime.tenancy import Tenancy
-from agent_runtime.tenant import Residency
 from agent_runtime.timetable import Timetable
-from agent_runtime.tool import Resources
 from agent_runtime.trigger import Trigger
 from agent_runtime.verdict import Operator
-from agent_runtime.worker import Installation, Worker
+from agent_runtime.worker import Worker
 from agent_runtime.workflow import told_input, validate_input
 
 Settlement = Literal["happened", "did_not_happen", "retry"]
@@ -140,39 +131,25 @@ class Runtime:
         `model` answers and `embedder` embeds in place of the configured ones. Raises StoreError
         or SettingsError.
         """
-        settings = settings or load_settings()
-        clock = clock or SystemClock()
-        _prepare_folder(data, create=create)
-        async with AsyncExitStack() as stack:
-            store, anchor = _open_file(stack, data, settings, clock)
-            embeds = embedder or _configured_embedder(store, settings, asking)
-            retriever = Retriever(store, embeds)
-            opened = {resource.kind: await resource.open(data) for resource in app.resources}
-            known = {Retriever: retriever, Standings: Standings(store)}
-            resources = Resources({**opened, **known})
-            stack.push_async_callback(resources.close)
-            traces = telemetry or Telemetry(capture=Capture(on=settings.trace_content))
-            stack.push_async_callback(note_received, store, traces)
-            stack.callback(traces.close)
-            models = line_up(settings, asking or load_model_settings(), model)
-            stack.push_async_callback(models.close)
-            installation = Installation(
-                app=app,
-                store=store,
-                clock=clock,
-                resources=resources,
-                telemetry=traces,
-                models=models,
-                lease=settings.lease,
-                retention=settings.retention,
-                secrets=Secrets(Path(settings.secrets_file or data / SECRETS), settings.secrets),
-                notices=notices or load_notice_settings(),
-            )
-            saver = Saver(store)
+        chosen = Choices(
+            settings or load_settings(),
+            clock or SystemClock(),
+            asking or load_model_settings(),
+            notices or load_notice_settings(),
+            model,
+            embedder,
+            telemetry,
+        )
+        prepare_folder(data, create=create)
+        async with open_installation(app, data, chosen) as (installation, files, anchor):
+            saver = Saver(installation.store)
             graphs = {name: compile_graph(w, saver) for name, w in app.workflows.items()}
-            runtime = cls(installation, Worker(installation, graphs, saver), anchor, Tenancy(store))
-            stack.callback(runtime.library.close)
-            yield runtime
+            worker = Worker(installation, graphs, saver)
+            runtime = cls(installation, worker, anchor, Tenancy(files))
+            try:
+                yield runtime
+            finally:
+                runtime.library.close()
 
     async def start(
         self,
@@ -360,26 +337,6 @@ class Runtime:
         return audit(self.store.read(tenant).events, tenant, self.anchor.file, self.clock.now())
 
 
-def _open_file(
-    stack: AsyncExitStack, data: Path, settings: Settings, clock: Clock
-) -> tuple[Files, Anchor]:
-    """The database with the anchor that hears of what it commits; `stack` closes both."""
-    cipher = make_cipher(settings.content_key)
-    residency = Residency(settings.regions, settings.residency)
-    store = Files(
-        data / DATABASE,
-        clock,
-        busy_timeout=settings.busy_timeout,
-        cipher=cipher,
-        residency=residency,
-    )
-    stack.callback(store.close)
-    anchor = open_anchor(data, settings.anchor, clock)
-    stack.callback(anchor.close)
-    store.listeners.append(anchor.hear)
-    return store, anchor
-
-
 def _same(session: Session, known: Run, inputs: dict[str, Any]) -> Run:
     if not began_with(session, known, inputs):
         raise Conflict(
@@ -398,27 +355,3 @@ def _utc(at: datetime) -> datetime:
         return at.astimezone(UTC)
     except OverflowError as error:
         raise InvalidInput("at", at.isoformat(), "is out of range", remedy=remedy) from error
-
-
-def _configured_embedder(
-    store: Files, settings: Settings, given: ModelSettings | None
-) -> Embedder | None:
-    """The embedding model that is named; none by default, since many providers have none."""
-    asking = given or load_model_settings()
-    if "embedding_model" not in asking.model_fields_set:
-        return None
-    from agent_runtime.models.embed import connect_embedder
-
-    return connect_embedder(settings, asking, store)
-
-
-def _prepare_folder(data: Path, *, create: bool) -> None:
-    if not create and not (data / DATABASE).is_file():
-        raise StoreError(
-            f"There is no data in {data}.",
-            remedy="Name the data folder with --data, or make one with: agent-runtime demo",
-        )
-    try:
-        data.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise StoreError(f"The data folder {data} cannot be made: {error.strerror}.") from error

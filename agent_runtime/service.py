@@ -20,6 +20,7 @@ from agent_runtime.event import Event, EventType
 from agent_runtime.figures import Reading
 from agent_runtime.queue import UNLIMITED, Job, Limits, Queue
 from agent_runtime.queue.files import FilesQueue
+from agent_runtime.queue.owner import is_gone
 from agent_runtime.queue.retry import backoff
 from agent_runtime.retention import prune
 from agent_runtime.roots import Roots
@@ -30,7 +31,7 @@ from agent_runtime.store.retention import stored_tenants
 from agent_runtime.store.timers import INSTALLATION, TimerKind
 from agent_runtime.telemetry import log
 from agent_runtime.verdict import Operator
-from agent_runtime.worker import Halt, is_gone
+from agent_runtime.worker import Halt
 
 ROUND = 1.0
 """Seconds between two looks for workers that died: a dead process changes nothing in the file."""

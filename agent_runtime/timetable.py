@@ -10,6 +10,7 @@ from typing import Any
 from agent_runtime.clock import to_text
 from agent_runtime.errors import Conflict, InvalidInput, StoreError, TenantErased
 from agent_runtime.event import EventType
+from agent_runtime.installation import Installation
 from agent_runtime.queue import put
 from agent_runtime.run import Run
 from agent_runtime.schedule import Schedule
@@ -18,7 +19,6 @@ from agent_runtime.store.schedules import StoredSchedule, id_of, whose_declared
 from agent_runtime.telemetry import log
 from agent_runtime.trigger import SCHEDULED, Trigger
 from agent_runtime.verdict import Operator
-from agent_runtime.worker import Installation
 from agent_runtime.workflow import told_input, validate_input
 
 CODE = "the project's code"

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import os
-import socket
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import timedelta
-from functools import partial
 from pathlib import Path
 from traceback import extract_tb
 from typing import Any
@@ -17,10 +15,7 @@ from typing import Any
 from langchain_core.runnables import RunnableConfig
 from langgraph.types import Command, Interrupt, StateSnapshot
 
-from agent_runtime.app import App
 from agent_runtime.checkpoint import LANE, Saver, holding
-from agent_runtime.clock import Clock
-from agent_runtime.drawn import Candidates, names_of, policies_of, prompts_of
 from agent_runtime.errors import (
     AgentRuntimeError,
     Conflict,
@@ -30,76 +25,24 @@ from agent_runtime.errors import (
     StoreError,
 )
 from agent_runtime.graph import RECURSION_LIMIT, Graph, compile_graph
-from agent_runtime.models.lineup import Lineup
+from agent_runtime.installation import Installation
 from agent_runtime.models.parking import WAITS, Parked, park
-from agent_runtime.policy import PolicySet
 from agent_runtime.queue import take
+from agent_runtime.queue.owner import is_gone, this_process
 from agent_runtime.queue.retry import is_transient
 from agent_runtime.reentry import reentry
-from agent_runtime.run import ENDS, Run, RunState, new_id
-from agent_runtime.secret import FILE, Secrets
+from agent_runtime.run import ENDS, Run, RunState
 from agent_runtime.segment import Segment
-from agent_runtime.settings import Kept, NoticeSettings, load_notice_settings
 from agent_runtime.standing import Standing, begin, migrated, stands_at
-from agent_runtime.store import Lane, Session, Store
+from agent_runtime.store import Lane, Session
 from agent_runtime.store.approvals import PENDING
 from agent_runtime.store.batches import Line
-from agent_runtime.telemetry import Telemetry, log
-from agent_runtime.tool import Resources
+from agent_runtime.telemetry import log
 from agent_runtime.version import mismatch
 from agent_runtime.workflow import END_STATES
 
 TOLD = ["outcome", "envelope", "feedback"]
 """What of its state an invocation of the graph gives back."""
-
-
-@dataclass(frozen=True)
-class Installation:
-    """What every segment needs, opened once per process."""
-
-    app: App
-    store: Store
-    clock: Clock
-    resources: Resources
-    telemetry: Telemetry
-    models: Lineup
-    lease: float
-    retention: Mapping[str, Kept] = field(default_factory=dict)
-    secrets: Secrets = field(default_factory=lambda: Secrets(Path(FILE)))
-    notices: NoticeSettings = field(default_factory=load_notice_settings)
-    new_id: Callable[[str], str] = new_id
-    _candidates: dict[str, PolicySet] = field(default_factory=dict)
-    """Policies that are tried, by rollout: each read once."""
-
-    def segment(self, run: Run, lane: Lane | None = None) -> Segment:
-        """All that the nodes of one claim may use; without its lane, all there is to read."""
-        # A first claim cannot have been resumed by anybody.
-        first = run.epoch <= 1
-        session, now = self.store.read(run.tenant), self.clock.now()
-        rollouts = session.rollouts.find(run.workflow)
-        texts = self.app.prompts.get(run.workflow, {})
-        return Segment(
-            run=run,
-            workflow=self.app.workflow(run.workflow),
-            store=self.store,
-            clock=self.clock,
-            resources=self.resources,
-            policies=self.policies_of(run),
-            prompts=prompts_of(texts, rollouts, run, now),
-            drawn=names_of(rollouts, run, now),
-            models=self.models,
-            telemetry=self.telemetry,
-            lane=lane or self.store.lane(run.tenant, run.id, run.epoch),
-            grace=0 if first else session.events.count("run.resumed", run.id),
-            new_id=self.new_id,
-        )
-
-    def policies_of(self, run: Run) -> Mapping[str, PolicySet]:
-        """The policies that decide about a run, with the one that it has drawn where one is
-        tried."""
-        rollouts = self.store.read(run.tenant).rollouts
-        known = partial(rollouts.find, run.workflow)
-        return policies_of(Candidates(self.app, self._candidates), known, run, self.clock)
 
 
 @dataclass(frozen=True)
@@ -127,7 +70,7 @@ class Worker:
         self._in = installation
         self._graphs = graphs
         self._saver = saver
-        self._name = f"{socket.gethostname()}:{os.getpid()}"
+        self._name = this_process()
 
     @property
     def name(self) -> str:
@@ -417,20 +360,6 @@ def _last_words(values: dict[str, Any]) -> str:
     if values["outcome"] in ("acted", "finished"):
         return str(values.get("envelope", {}).get("reason", ""))
     return str(feedback[-1]["text"]) if feedback else ""
-
-
-def is_gone(owner: str | None) -> bool:
-    """Whether a run's owner was a process of this machine that no longer lives."""
-    host, _, pid = (owner or "").rpartition("@")[2].rpartition(":")
-    if host != socket.gethostname() or not pid.isdigit():
-        return False
-    try:
-        os.kill(int(pid), 0)
-    except ProcessLookupError:
-        return True
-    except PermissionError:
-        return False
-    return False
 
 
 def _culprit(error: Exception, folder: Path) -> str:

@@ -17,8 +17,8 @@ from agent_runtime.api.problem import describe, request_id
 from agent_runtime.api.route import Route
 from agent_runtime.api.site import Site
 from agent_runtime.errors import AgentRuntimeError
+from agent_runtime.queue.owner import is_gone
 from agent_runtime.store.answers import StoredAnswer, Taken
-from agent_runtime.worker import is_gone
 
 KEPT = ("location", "etag")
 """Headers that belong to an answer, beside its content type."""

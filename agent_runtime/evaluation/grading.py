@@ -10,11 +10,11 @@ from agent_runtime.clock import to_text
 from agent_runtime.errors import Conflict
 from agent_runtime.evaluation.judge import Afterwards, Said, judge
 from agent_runtime.evaluation.seen import see
+from agent_runtime.installation import Installation
 from agent_runtime.quality import Grader, Seen
 from agent_runtime.run import ENDS
 from agent_runtime.store import Session
 from agent_runtime.store.grades import Grade
-from agent_runtime.worker import Installation
 
 
 class Marker:

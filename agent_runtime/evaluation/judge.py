@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, Validation
 from agent_runtime.clock import Clock
 from agent_runtime.envelope import parse_answer
 from agent_runtime.errors import AgentRuntimeError, InvalidInput
+from agent_runtime.installation import Installation
 from agent_runtime.models.executor import Executor
 from agent_runtime.models.inquiry import Inquiry
 from agent_runtime.quality import Seen
@@ -21,7 +22,6 @@ from agent_runtime.step import Reasoning, Step
 from agent_runtime.store import Session, Store
 from agent_runtime.store.calls import AFTERWARDS
 from agent_runtime.telemetry import Telemetry
-from agent_runtime.worker import Installation
 from agent_runtime.workflow import told_input
 
 T = TypeVar("T")

@@ -19,6 +19,7 @@ from agent_runtime.approval import Approval, ApprovalStatus
 from agent_runtime.checkpoint import Saver
 from agent_runtime.event import Event
 from agent_runtime.graph import Graph, compile_graph
+from agent_runtime.installation import Installation
 from agent_runtime.knowledge.standing import Standings
 from agent_runtime.models.lineup import Lineup
 from agent_runtime.models.model import Model
@@ -32,7 +33,7 @@ from agent_runtime.store import Session, Store
 from agent_runtime.store.approvals import PENDING
 from agent_runtime.telemetry import Telemetry
 from agent_runtime.tool import Resources
-from agent_runtime.worker import Installation, Worker
+from agent_runtime.worker import Worker
 
 LEASE = 3_600.0
 """Seconds; nobody else works here."""

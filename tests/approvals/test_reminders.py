@@ -45,7 +45,7 @@ async def test_those_still_asked_are_reminded_once(reminding: Office) -> None:
 async def test_an_answered_question_reminds_nobody(reminding: Office) -> None:
     """Its alarm goes with it."""
     asked = await reminding.parked()
-    await reminding.answer(asked, "lena")
+    await reminding.answer(asked, "lena", confirm="500.00")
     reminding.clock.move(timedelta(minutes=50))
     await reminding.runtime.expire()
     assert reminding.record(asked.run_id).bodies("approval.reminded") == []
@@ -91,7 +91,7 @@ def test_a_rule_that_declares_nonsense_does_not_load(annotation: str, problem: s
 async def test_the_service_brings_holds_and_reminders_about(reminding: Office) -> None:
     """Without anybody's asking: their alarms wake it, and a held yes is then executed."""
     held, waiting = await reminding.parked(), await reminding.parked()
-    await reminding.answer(held, "lena", hold_seconds=60)
+    await reminding.answer(held, "lena", hold_seconds=60, confirm="500.00")
     stop = asyncio.Event()
     service = asyncio.create_task(Service(reminding.runtime, grace=0.1).run(stop))
     reminding.clock.move(timedelta(seconds=61))

@@ -190,10 +190,10 @@ def _log_to(lines: list[str]) -> Any:
     keeper, own = Keeper(logging.DEBUG), logging.getLogger("agent_runtime")
     before = own.level
     own.setLevel(logging.DEBUG)
-    logging.getLogger().addHandler(keeper)
+    own.addHandler(keeper)  # other tests may keep its lines from the root
 
     def end() -> None:
-        logging.getLogger().removeHandler(keeper)
+        own.removeHandler(keeper)
         own.setLevel(before)
 
     return end

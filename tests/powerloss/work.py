@@ -13,8 +13,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import agent_runtime.store
-from agent_runtime.store import database
+from agent_runtime.store import database, file
 from tests.ledger import make_app, make_pay, pay_workflow
 from tests.office import Office, opened
 from tests.powerloss.trace import write_note
@@ -80,7 +79,7 @@ def forgo_syncs() -> None:
         connection.execute("PRAGMA synchronous = OFF")
         return connection
 
-    for module in (database, agent_runtime.store):
+    for module in (database, file):
         setattr(module, "connect", careless)  # noqa: B010 — mypy refuses the plain assignment
 
 

@@ -13,7 +13,7 @@ import pytest
 
 from agent_runtime.errors import Conflict, InvalidInput
 from agent_runtime.presence import FOLDER, owner_of, present
-from agent_runtime.worker import is_gone
+from agent_runtime.queue.owner import is_gone
 from tests.cli.conftest import (
     Desk,
     after_demo,
