@@ -18,6 +18,7 @@ from agent_runtime.models.template import choose, variants
 from agent_runtime.policy import PolicySet
 from agent_runtime.rollout import DEPLOYMENT, Rollout, Span
 from agent_runtime.run import Run
+from agent_runtime.store import Session
 from agent_runtime.telemetry import log
 
 
@@ -59,6 +60,13 @@ def policies_of(
     if any(one.policy is not None and _tries(one, run, clock.now()) for one in rollouts()):
         return _Tried(candidates, rollouts, run, clock)
     return candidates.app.policies
+
+
+def forked_with(session: Session, run: Run) -> Mapping[str, str]:
+    """The prompts that a fork was given in the place of its workflow's; raises StoreError where
+    they are gone."""
+    given = {} if run.origin is None else run.origin.prompts
+    return {name: str(session.recordings.content(content)) for name, content in given.items()}
 
 
 def names_of(rollouts: Sequence[Rollout], run: Run, now: datetime) -> tuple[str, ...]:

@@ -12,7 +12,7 @@ from agent_runtime.anchor import Anchor, open_anchor
 from agent_runtime.app import App
 from agent_runtime.cipher import make_cipher
 from agent_runtime.clock import Clock
-from agent_runtime.drawn import Candidates, names_of, policies_of, prompts_of
+from agent_runtime.drawn import Candidates, forked_with, names_of, policies_of, prompts_of
 from agent_runtime.errors import StoreError
 from agent_runtime.knowledge.retrieve import Embedder, Retriever
 from agent_runtime.knowledge.standing import Standings
@@ -69,7 +69,7 @@ class Installation:
             clock=self.clock,
             resources=self.resources,
             policies=self.policies_of(run),
-            prompts=prompts_of(texts, rollouts, run, now),
+            prompts={**prompts_of(texts, rollouts, run, now), **forked_with(session, run)},
             drawn=names_of(rollouts, run, now),
             models=self.models,
             telemetry=self.telemetry,

@@ -40,7 +40,8 @@ Entry = Literal["context", "reasoning", "gate"]
 class Origin(BaseModel):
     """Where a fork comes from: another run, before a visit of one of its steps, at a `node`.
     `edits` names what was changed; a rehearsal's effects are stubbed. `state` is the hash of the
-    graph's state that it starts with."""
+    graph's state that it starts with, `prompts` those of other texts by name; `model` is asked in
+    place of every other."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -52,6 +53,8 @@ class Origin(BaseModel):
     edits: tuple[str, ...] = ()
     rehearsal: bool = False
     state: str = ""
+    prompts: dict[str, str] = {}
+    model: str = ""
 
     def __str__(self) -> str:
         edited = f", with other {', '.join(self.edits)}" if self.edits else ""

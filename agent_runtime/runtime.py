@@ -38,6 +38,7 @@ from agent_runtime.installation import Choices, Installation, open_installation,
 from agent_runtime.knowledge.index import Library
 from agent_runtime.knowledge.retrieve import Embedder, Retriever
 from agent_runtime.models.batches import Batches
+from agent_runtime.models.lineup import Lineup
 from agent_runtime.models.model import Model
 from agent_runtime.outbox import Outbox
 from agent_runtime.pending import Pending
@@ -290,6 +291,11 @@ class Runtime:
     def policies_of(self, run: Run) -> Mapping[str, PolicySet]:
         """The policies that decide about a run, by name: also one that is tried on it."""
         return self._in.policies_of(run)
+
+    @property
+    def models(self) -> Lineup:
+        """Which models can be asked."""
+        return self._in.models
 
     @property
     def worker(self) -> Worker:

@@ -12,7 +12,8 @@ from agent_runtime.access import a_run, a_workflow
 from agent_runtime.api.once import OncePerKey
 from agent_runtime.api.site import Here, OnRun, Who
 from agent_runtime.errors import InvalidInput
-from agent_runtime.replay.fork import Edits, fork, rehearse_fork
+from agent_runtime.replay.edits import Edits
+from agent_runtime.replay.fork import fork, rehearse_fork
 from agent_runtime.replay.replay import Replayed, as_started, replay
 from agent_runtime.report import (
     Beside,
@@ -37,7 +38,8 @@ PAGE = "default-src 'none'; style-src 'unsafe-inline'; sandbox"
 
 class RehearseFork(BaseModel):
     """Where a fork begins, and what is changed in it: fields of the input by name, texts of
-    evidence by source, fields of the reasoning envelope by path."""
+    evidence by source, fields of the reasoning envelope by path, texts of prompts and policies by
+    name, and the model that is asked in place of every other."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -46,11 +48,14 @@ class RehearseFork(BaseModel):
     input: Annotated[dict[Field256, Any], Field(max_length=100)] = {}
     evidence: Annotated[dict[Field256, str], Field(max_length=100)] = {}
     envelope: Annotated[dict[Field256, Any], Field(max_length=100)] = {}
+    prompt: Annotated[dict[Field256, str], Field(max_length=20)] = {}
+    policy: Annotated[dict[Field256, str], Field(max_length=20)] = {}
+    model: Annotated[str, StringConstraints(max_length=100)] = ""
 
     @property
     def edits(self) -> Edits:
         """What is changed."""
-        return Edits(self.input, self.evidence, self.envelope)
+        return Edits(self.input, self.evidence, self.envelope, self.prompt, self.policy, self.model)
 
 
 class ForkRun(RehearseFork):

@@ -15,8 +15,9 @@ from agent_runtime.cli.opening import Place, admit
 from agent_runtime.cli.remote import Remote
 from agent_runtime.client import Client
 from agent_runtime.errors import InvalidInput
-from agent_runtime.replay.fork import Edits, rehearse_fork
+from agent_runtime.replay.edits import Edits
 from agent_runtime.replay.fork import fork as make_fork
+from agent_runtime.replay.fork import rehearse_fork
 from agent_runtime.replay.replay import Replayed, as_started, replay_one
 from agent_runtime.replay.stage import staged
 from agent_runtime.report import Beside, Report, build_report, put_beside

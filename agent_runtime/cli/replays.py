@@ -77,7 +77,8 @@ def runs_fork(
         list[str],
         typer.Option(
             "--set",
-            help="input.FIELD=…, evidence.SOURCE=… or envelope.FIELD=…; may be repeated.",
+            help="input.FIELD=…, evidence.SOURCE=…, envelope.FIELD=…, prompt.NAME=FILE, model=…;"
+            " in a rehearsal policy.NAME=FILE too. May be repeated.",
             metavar="NAME=VALUE",
         ),
     ] = [],  # noqa: B006 — typer reads it, nobody changes it

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from agent_runtime.client.answer import as_, path_of
@@ -9,7 +10,7 @@ from agent_runtime.client.wire import Wire
 from agent_runtime.run import Run
 
 if TYPE_CHECKING:  # heavy, and needed by few
-    from agent_runtime.replay.fork import Edits
+    from agent_runtime.replay.edits import Edits
     from agent_runtime.replay.replay import Replayed
     from agent_runtime.report import Beside, Report
 
@@ -58,5 +59,5 @@ class Replays:
 
 
 def _begun(step: str, edits: Edits, visit: int | None) -> dict[str, Any]:
-    changed = {"input": edits.input, "evidence": edits.evidence, "envelope": edits.envelope}
-    return {"at": step, "visit": visit, **{name: dict(held) for name, held in changed.items()}}
+    changed = {name: value for name, value in asdict(edits).items() if value}
+    return {"at": step, "visit": visit, **changed}

@@ -60,6 +60,7 @@ class Executor:
         self._claim = claim
         self._step = step
         self._table = merged(step.reasoning.table)
+        self._forked = "" if claim.run.origin is None else claim.run.origin.model
         self._records = Records(claim, step.name)
         self._account = Account(lineup.asking.budgets, step, claim.run, claim.grace)
 
@@ -68,7 +69,7 @@ class Executor:
     ) -> Inquiry:
         """A conversation on the step's own tier, unless its prompt names one."""
         reasoning = self._step.reasoning
-        choice = begin(tier or reasoning.tier, self._lineup.asking.tiers)
+        choice = begin(tier or reasoning.tier, self._lineup.asking.tiers, self._forked)
         return Inquiry(visit, messages, reasoning.tools, schema, choice)
 
     async def ask(self, inquiry: Inquiry, read: Callable[[str], T]) -> Reply[T]:
@@ -93,7 +94,9 @@ class Executor:
                 await self._follow(inquiry, model, failure, None, error)
 
     def escalate(self, inquiry: Inquiry, why: str) -> bool:
-        """Turn to a dearer model, if there is one."""
+        """Turn to a dearer model, if there is one; a fork's own is kept."""
+        if self._forked:
+            return False
         choice = escalate(inquiry.choice, why, self._lineup.asking.tiers)
         if choice is not None:
             inquiry.choice = choice

@@ -20,8 +20,10 @@ class Choice:
     reason: str
 
 
-def begin(tier: Tier, tiers: Mapping[Tier, str]) -> Choice:
-    """The step's own tier."""
+def begin(tier: Tier, tiers: Mapping[Tier, str], forked: str = "") -> Choice:
+    """The step's own tier, or the model that a fork asks."""
+    if forked:
+        return Choice(tier, forked, "the fork asks it")
     return Choice(tier, tiers.get(tier, DEFAULT), f"the step's tier is {tier}")
 
 

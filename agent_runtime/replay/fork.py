@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from agent_runtime.envelope import validate_envelope
-from agent_runtime.errors import InvalidInput, NotFound, RecordingGone
+from agent_runtime.errors import NotFound, RecordingGone
 from agent_runtime.evidence import Document, Shown
+from agent_runtime.replay.change import with_policies
+from agent_runtime.replay.edits import Edits, check_edits
 from agent_runtime.replay.stage import staged
 from agent_runtime.replay.tape import load_tape
 from agent_runtime.report import Report, build_report
@@ -28,31 +30,7 @@ from agent_runtime.verdict import Operator
 from agent_runtime.version import Version
 from agent_runtime.workflow import Workflow, validate_input
 
-EDITABLE = "input.FIELD, evidence.SOURCE or envelope.FIELD"
 FORKED = "operator"
-
-
-@dataclass(frozen=True)
-class Edits:
-    """What a fork changes: fields of the input, texts of evidence by source, fields of the
-    reasoning envelope."""
-
-    input: Mapping[str, Any] = field(default_factory=dict)
-    evidence: Mapping[str, str] = field(default_factory=dict)
-    envelope: Mapping[str, Any] = field(default_factory=dict)
-
-    @property
-    def node(self) -> Entry:
-        """Where the fork begins: behind what is changed, so that nothing undoes it."""
-        if self.envelope:
-            return "gate"
-        return "reasoning" if self.evidence else "context"
-
-    @property
-    def named(self) -> tuple[str, ...]:
-        """What is changed, for the record."""
-        groups = {"input": self.input, "evidence": self.evidence, "envelope": self.envelope}
-        return tuple(f"{group}.{name}" for group, held in groups.items() for name in held)
 
 
 @dataclass(frozen=True)
@@ -64,20 +42,6 @@ class Start:
     state: dict[str, Any]
     contents: tuple[Content, ...]
     origin: Origin
-
-
-def read_edits(settings: Mapping[str, str]) -> Edits:
-    """Edits from words: `input.amount` and the like to JSON, or to text where it is none.
-
-    Raises InvalidInput that names the setting.
-    """
-    groups: dict[str, dict[str, Any]] = {"input": {}, "evidence": {}, "envelope": {}}
-    for name, text in settings.items():
-        group, _, place = name.partition(".")
-        if group not in groups or not place:
-            raise InvalidInput("--set", name, f"is none of {EDITABLE}")
-        groups[group][place] = text if group == "evidence" else _value(text)
-    return Edits(**groups)
 
 
 async def fork(
@@ -158,10 +122,13 @@ async def plan_fork(
     origin = session.runs.get(run_id)
     workflow = runtime.app.workflow(origin.workflow)
     _require_step(workflow, step)
+    texts = runtime.app.prompts.get(workflow.name, {})
+    check_edits(edits, workflow, texts, runtime.models, rehearsal=rehearsal)
     values = await _state_at(runtime, origin, edits.node, step, visit)
     inputs = validate_input(workflow, {**origin.input, **edits.input})
     documents = tuple(session.runs.documents(run_id))
     state, contents = _edited(session, workflow, values, step, edits, operator)
+    prompts = {name: Content.of(text) for name, text in edits.prompt.items()}
     named = Origin(
         run=run_id,
         step=step,
@@ -171,8 +138,10 @@ async def plan_fork(
         edits=edits.named,
         rehearsal=rehearsal,
         state=Content.of(state).hash,
+        prompts={name: content.hash for name, content in prompts.items()},
+        model=edits.model,
     )
-    return Start(inputs, documents, state, contents, named)
+    return Start(inputs, documents, state, (*contents, *prompts.values()), named)
 
 
 async def _state_at(
@@ -222,7 +191,8 @@ async def rehearse_fork(
     seeds = (start.state, *(one for one in [*known, *fresh] if one is not None))
     begun = {"input": start.input, "origin": start.origin}
     forked = replace(tape, run=tape.run.model_copy(update=begun), seeds=seeds)
-    async with staged(runtime.app, load_model_settings()) as stage:
+    app = with_policies(runtime.app, edits.policy) if edits.policy else runtime.app
+    async with staged(app, load_model_settings()) as stage:
         run = await stage.try_out(forked)
         return build_report(stage.store.read(operator.tenant), run)
 
@@ -281,10 +251,3 @@ def _envelope(
         place[last] = value
     document["producer"] = f"{FORKED}:{operator.name}"
     return validate_envelope(document).model_dump(mode="json", exclude_none=True)
-
-
-def _value(text: str) -> Any:
-    try:
-        return json.loads(text)
-    except ValueError:
-        return text

@@ -169,6 +169,7 @@ def _seeds(session: Session, run: Run) -> tuple[Any, ...]:
         return ()
     state = session.recordings.kept(run.origin.state)
     names = [] if state is None else list(dict.fromkeys([*state["shown"], *state["bundle"]]))
+    names += run.origin.prompts.values()
     found = (state, *(session.recordings.kept(name) for name in names))
     if any(one is None for one in found):
         raise RecordingGone(run.id, "what it was forked with is not in the store any more")

@@ -127,6 +127,7 @@ SHOTS = (
     Shot("policy-explain", "/policies/refund/explain?case=exactly+the+lead%27s+limit", full=True),
     Shot("overview", "/overview", full=True),
     Shot("metrics", "/quality?workflow=refund", full=True),
+    Shot("rollouts", "/rollouts", full=True),
     Shot("labels", "/labels", full=True),
     Shot("fork", "/runs/{run}/fork", full=True),
     Shot("forked", "/runs/{fork}", full=True),

@@ -40,11 +40,12 @@ async def test_axe_finds_nothing_on_any_screen_or_dialog(
     await page.locator("[data-command=help]").first.click()
     assert await visit.findings() == []
     await page.keyboard.press("Escape")
-    await page.locator("#me > summary").click()
-    assert await visit.findings() == []
+    for menu in ("#me", ".filter-menu"):
+        await page.locator(f"{menu} > summary").click()
+        assert await visit.findings() == []
     await visit.open(f"/inbox/{asked}")
-    for command in ("reject", "edit"):
-        await page.locator(f"[data-command={command}]").click()
+    for form in ("reject", "edit", "more"):
+        await page.locator(f"#{form} > summary").click()
         assert await visit.findings() == []
     await page.locator("[data-command=approve]").click()
     await page.wait_for_selector(".toast")
@@ -82,8 +83,8 @@ async def test_targets_are_large_enough(sign_in: SignIn, asked: str) -> None:
     """24 pixels each way, or more room around them."""
     visit = await sign_in("lena")
     page = await visit.open(f"/inbox/{asked}")
-    for command in ("reject", "edit"):
-        await page.locator(f"[data-command={command}]").click()
+    for form in ("reject", "edit", "more"):
+        await page.locator(f"#{form} > summary").click()
         assert await page.evaluate(SMALL_TARGETS) == []
 
 

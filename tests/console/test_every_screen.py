@@ -42,6 +42,7 @@ BY = {
         "/policies",
         "/policies/ledger",
         "/policies/ledger/explain",
+        "/rollouts",
     ),
     "ada": (
         "/audit",

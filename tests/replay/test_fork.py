@@ -6,11 +6,12 @@ import pytest
 
 from agent_runtime.cli.explain import run_lines
 from agent_runtime.errors import InvalidInput, NotFound
-from agent_runtime.replay.fork import Edits, fork, read_edits
+from agent_runtime.replay.edits import Edits, read_edits
+from agent_runtime.replay.fork import fork, rehearse_fork
 from agent_runtime.report import build_report, render_page, render_text
 from agent_runtime.run import Run
 from tests.conftest import OpenOffice
-from tests.ledger import QUOTE
+from tests.ledger import POLICY, QUOTE
 from tests.office import Office
 from tests.replay.conftest import PROMPTED, again
 
@@ -132,6 +133,18 @@ async def test_a_fork_is_replayed_like_any_run(open_office: OpenOffice) -> None:
     made = await office.drive(await forked(office, record.run))
     found = await again(office, made)
     assert (found.result, found.divergence) == ("identical", None)
+
+
+async def test_a_rehearsed_fork_is_judged_by_another_policy(office: Office) -> None:
+    """What ran unattended would be asked about; nothing is paid, and nothing is in force."""
+    record = await office.flow()
+    assert record.run.state == "completed"
+    edits = read_edits({"policy.ledger": POLICY.replace('decimal("100.00")', 'decimal("1.00")')})
+    luis = office.person("luis")
+    report = await rehearse_fork(office.runtime, record.run.id, "pay_out", edits, luis)
+    verdicts = [visit.verdict.kind for visit in report.visits if visit.verdict is not None]
+    assert verdicts == ["needs_approval"]
+    assert len(office.bank.payouts) == 1
 
 
 async def test_a_fork_is_told_to_be_one_at_the_terminal(asking: Office) -> None:

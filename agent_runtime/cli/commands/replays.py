@@ -11,7 +11,7 @@ from agent_runtime.cli.archive import Archive, Wanted
 from agent_runtime.cli.screen import Screen
 from agent_runtime.cli.visible import visible
 from agent_runtime.errors import InvalidInput
-from agent_runtime.replay.fork import Edits, read_edits
+from agent_runtime.replay.edits import Edits, read_edits
 from agent_runtime.replay.replay import Replayed
 from agent_runtime.report import Report, render_page, render_text
 
@@ -26,12 +26,22 @@ def fork(archive: Archive, screen: Screen, wanted: Wanted, *, rehearsal: bool) -
 
 
 def edits_of(changed: Sequence[str]) -> Edits:
-    """What NAME=VALUE pairs change; raises InvalidInput."""
+    """What NAME=VALUE pairs change, prompts and policies by a file that holds them; raises
+    InvalidInput."""
     pairs = [one.partition("=") for one in changed]
     for name, mark, _ in pairs:
         if not mark:
             raise InvalidInput("--set", name, "is no NAME=VALUE")
-    return read_edits({name: value for name, _, value in pairs})
+    return read_edits({name: _value(name, value) for name, _, value in pairs})
+
+
+def _value(name: str, value: str) -> str:
+    if not name.startswith(("prompt.", "policy.")):
+        return value
+    try:
+        return Path(value).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise InvalidInput(f"--set {name}", value, "is no text file that can be read") from error
 
 
 def compare(archive: Archive, screen: Screen, one: str, other: str, tenant: str | None) -> None:
