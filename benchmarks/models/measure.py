@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median, quantiles
@@ -11,6 +12,7 @@ from time import perf_counter
 from langchain_openai import ChatOpenAI
 from pydantic import SecretStr
 
+from agent_runtime.lasting import heap_at_rest
 from agent_runtime.segment import Segment
 from benchmarks.models.case import asked, claimed, messages
 
@@ -65,17 +67,23 @@ async def overhead(folder: Path, url: str, calls: int) -> Overhead:
 
 
 async def crowd(folder: Path, url: str, calls: int) -> Crowd:
-    """Ask many at once, whose answers come over seconds, and watch a timer meanwhile."""
+    """Ask many at once, whose answers come over seconds, and watch a timer meanwhile; the heap is
+    as `serve` and `worker` keep it."""
     async with claimed(folder, url, "slow", calls) as segments:
-        ticks: list[float] = []
-        timer = asyncio.create_task(_tick(ticks))
-        began = perf_counter()
-        await asyncio.gather(*(_after(n * APART, one) for n, one in enumerate(segments)))
-        seconds = perf_counter() - began
-        timer.cancel()
-        for segment in segments:
-            await segment.lane.settled()
-    return Crowd(calls, seconds, quantiles(ticks, n=100)[98] * 1000)
+        with heap_at_rest():
+            return await _watched(segments)
+
+
+async def _watched(segments: Sequence[Segment]) -> Crowd:
+    ticks: list[float] = []
+    timer = asyncio.create_task(_tick(ticks))
+    began = perf_counter()
+    await asyncio.gather(*(_after(n * APART, one) for n, one in enumerate(segments)))
+    seconds = perf_counter() - began
+    timer.cancel()
+    for segment in segments:
+        await segment.lane.settled()
+    return Crowd(len(segments), seconds, quantiles(ticks, n=100)[98] * 1000)
 
 
 async def _after(seconds: float, segment: Segment) -> None:
