@@ -15,6 +15,7 @@ from agent_runtime.api.problem import told
 from agent_runtime.api.route import Route
 from agent_runtime.api.site import Here, OnApproval, Reader, Site, Who
 from agent_runtime.approval import OTHER, Approval
+from agent_runtime.console.display import display_of
 from agent_runtime.console.edits import arguments_of, changed
 from agent_runtime.console.form import Form, Posted, SignedIn, model
 from agent_runtime.console.inbox import around
@@ -38,9 +39,6 @@ router = APIRouter(
 )
 
 T = TypeVar("T")
-
-HOLD = 5.0
-"""Seconds in which an answer that was given here can be undone."""
 
 MOST = 30_000
 """Characters of one exchange with a model that are shown."""
@@ -105,7 +103,7 @@ async def decide(
 
     async def answer() -> Approval:
         return await approvals.decide(
-            asked, _answer(asked, form), site, caller, request, Response()
+            asked, _answer(asked, form, display_of(request).hold), site, caller, request, Response()
         )
 
     return await _done(here, asked, answer())
@@ -188,7 +186,7 @@ _ACTS: dict[str, tuple[Any, Any]] = {
 }
 
 
-def _answer(asked: Approval, form: Form) -> approvals.Decide:
+def _answer(asked: Approval, form: Form, hold: int) -> approvals.Decide:
     """The form as the API's own body; raises InvalidInput as the API would."""
     kind = form.get("kind")
     code = (form.get("code") or None) if kind == "reject" else None
@@ -207,7 +205,7 @@ def _answer(asked: Approval, form: Form) -> approvals.Decide:
         code=code,
         arguments=changed(asked, form.under("arg.")) if kind == "edit" else None,
         confirm=form.get("confirm"),
-        hold_seconds=HOLD,
+        hold_seconds=hold,
         override=bool(form.get("override")),
     )
 
@@ -249,7 +247,6 @@ async def _shown(here: Visit, asked: Approval, status: int = 200, **more: Any) -
         "typed": typed,
         "arguments": arguments_of(seen, typed.under("arg.")),
         "codes": codes_of(here.site, seen.workflow),
-        "hold": round(HOLD),
         "look": here.look,
         "judged": None,
         "refused": None,

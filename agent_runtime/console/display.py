@@ -1,4 +1,4 @@
-"""Display: how one browser wants its pages: colours, density, and whether letters are commands."""
+"""Display: how one browser wants its pages: colours, density, letters as commands, time to undo."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ YEAR = 31_536_000
 Theme = Literal["auto", "light", "dark"]
 Density = Literal["dense", "comfortable"]
 Keys = Literal["on", "off"]
+Undo = Literal["5", "20", "60"]
 
 
 @dataclass(frozen=True)
@@ -28,9 +29,31 @@ class Display:
     theme: str = "auto"
     density: str = "dense"
     keys: str = "on"
+    undo: str = "5"
+
+    @property
+    def hold(self) -> int:
+        """Seconds in which an answer that is given here can be undone."""
+        return int(self.undo)
+
+    @property
+    def choices(self) -> list[tuple[str, str, tuple[str, ...]]]:
+        """By name: its words, and what may be chosen."""
+        return [(name, LABELS[name], allowed) for name, allowed in CHOICES.items()]
 
 
-CHOICES = {"theme": get_args(Theme), "density": get_args(Density), "keys": get_args(Keys)}
+CHOICES = {
+    "theme": get_args(Theme),
+    "density": get_args(Density),
+    "keys": get_args(Keys),
+    "undo": get_args(Undo),
+}
+LABELS = {
+    "theme": "Colours",
+    "density": "Density",
+    "keys": "One-letter keys",
+    "undo": "Seconds to undo an answer",
+}
 
 
 def display_of(request: Request) -> Display:

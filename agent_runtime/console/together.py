@@ -14,7 +14,8 @@ from agent_runtime.api.route import Route
 from agent_runtime.api.site import Here, Site, Who
 from agent_runtime.approval import Approval
 from agent_runtime.bulk import Preview
-from agent_runtime.console.approval import CODES, HOLD, codes_of
+from agent_runtime.console.approval import CODES, codes_of
+from agent_runtime.console.display import display_of
 from agent_runtime.console.form import Form, Posted, SignedIn, model
 from agent_runtime.console.page import show
 from agent_runtime.console.row import Row, row_of
@@ -47,7 +48,7 @@ async def decide(request: Request, form: Posted, site: Here, caller: Who) -> Res
     if form.get("review"):
         return await _preview(request, form, site, caller)
     try:
-        body = _body(form)
+        body = _body(form, display_of(request).hold)
         found = await bulk.decide(await bulk.decidable(body, site, caller), site, caller)
     except NotAuthenticated:
         raise
@@ -83,7 +84,7 @@ async def undo(request: Request, form: Posted, site: Here, caller: Who) -> Respo
     return _outcome(request, form, lines, "Undone")
 
 
-def _body(form: Form) -> bulk.DecideAll:
+def _body(form: Form, hold: int) -> bulk.DecideAll:
     kind = form.get("kind")
     code = (form.get("code") or None) if kind == "reject" else None
     if kind == "reject" and code is None:
@@ -96,7 +97,7 @@ def _body(form: Form) -> bulk.DecideAll:
         kind=kind,
         code=code,
         reason=reason,
-        hold_seconds=HOLD,
+        hold_seconds=hold,
     )
 
 
@@ -134,7 +135,6 @@ async def _preview(
         codes=_codes(site, caller, found),
         look=form.get("look"),
         typed=form,
-        hold=round(HOLD),
     )
 
 
@@ -152,7 +152,6 @@ def _outcome(request: Request, form: Form, lines: list[Line], title: str) -> Res
         lines=lines,
         heading=title,
         look=form.get("look"),
-        hold=round(HOLD),
     )
 
 

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 import httpx
 from axe_playwright_python.async_playwright import Axe
+from playwright._impl._api_structures import SetCookieParam
 from playwright.async_api import Browser, BrowserContext, Page, Playwright
 
 from tests.api.served import Served
@@ -27,7 +28,7 @@ FLAGS = (
     "--disable-sync",
 )
 WIDE, NARROW = {"width": 1440, "height": 900}, {"width": 320, "height": 640}
-COOKIE = "agent_runtime"
+COOKIE, DISPLAY = "agent_runtime", "agent_runtime_display"
 PATIENCE = 30_000.0
 """Milliseconds that a page may take for anything: a loaded machine takes long."""
 
@@ -108,29 +109,27 @@ def cookie_of(server: Served, token: str) -> str:
     return answer.cookies[COOKIE]
 
 
+def _cookie(server: Served, name: str, value: str) -> SetCookieParam:
+    host = urlsplit(server.url).hostname or ""
+    return {
+        "name": name, "value": value, "domain": host, "path": "/", "httpOnly": True,
+        "sameSite": "Strict",
+    }  # fmt: skip
+
+
 @asynccontextmanager
 async def visiting(
     browser: Browser, server: Served, name: str | None, **options: Any
 ) -> AsyncIterator[Visit]:
-    """Somebody at the console, signed in unless `name` is None."""
+    """Somebody at the console, signed in unless `name` is None. `undo`: for how long their answers
+    are held; a slow machine undoes nothing within the 5 s that people have."""
     options.setdefault("viewport", WIDE)
-    tenant = options.pop("tenant", "default")
+    tenant, undo = options.pop("tenant", "default"), options.pop("undo", "60")
     context = await browser.new_context(**options)
+    await context.add_cookies([_cookie(server, DISPLAY, f"auto.dense.on.{undo}")])
     if name is not None:
-        host = urlsplit(server.url).hostname or ""
         secret = cookie_of(server, server.token(name, tenant=tenant))
-        await context.add_cookies(
-            [
-                {
-                    "name": COOKIE,
-                    "value": secret,
-                    "domain": host,
-                    "path": "/",
-                    "httpOnly": True,
-                    "sameSite": "Strict",
-                }
-            ]
-        )
+        await context.add_cookies([_cookie(server, COOKIE, secret)])
     visit = Visit(server, context, None)  # type: ignore[arg-type]  # the page is made a line below
     context.on("page", visit.watch)
     visit.page = await context.new_page()

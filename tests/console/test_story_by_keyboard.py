@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
+import re
+from datetime import datetime
+
 import pytest
-from playwright.async_api import Page, expect
+from playwright.async_api import Page, Route, expect
 
 from tests.api.served import Served
 from tests.console.conftest import SignIn
+
+moment = datetime.fromisoformat
 
 
 async def press(page: Page, *keys: str) -> None:
@@ -45,15 +51,61 @@ async def test_a_approves_z_undoes_within_the_window(
     assert held["decisions"][0]["channel"].startswith("console:")
     await press(page, "z")
     await page.wait_for_url(f"**/inbox/{questions[0]}*")
+    await expect(page.locator("#announce")).to_contain_text("Undone.")
     await expect(page.locator("#ask")).to_have_attribute("data-status", "open")
     assert desk.as_("lena").get(f"/v1/approvals/{questions[0]}").json()["status"] == "open"
+
+
+async def test_what_was_asked_for_last_is_shown_whatever_answers_first(
+    sign_in: SignIn, questions: list[str]
+) -> None:
+    """The next question comes when the one before it is undone and open again: it stays out."""
+    visit = await sign_in("lena")
+    page = await visit.open(f"/inbox/{questions[0]}")
+    await visit.is_live()
+    late, is_undone = asyncio.Event(), asyncio.Event()
+
+    async def hold_back(route: Route) -> None:
+        await is_undone.wait()
+        await route.continue_()
+        late.set()
+
+    await page.route(lambda url: "/inbox/apr-" in url and questions[0] not in url, hold_back)
+    await press(page, "a")
+    await page.wait_for_selector(".toast")
+    await press(page, "z")
+    await expect(page.locator("#announce")).to_contain_text("Undone.")
+    async with page.expect_response(lambda answer: questions[0] not in answer.url):
+        is_undone.set()
+    await late.wait()
+    assert await page.evaluate("new Promise(done => setTimeout(done, 50, true))")
+    await expect(page.locator("#ask")).to_have_attribute("data-id", questions[0])
+
+
+async def test_how_long_an_answer_can_be_undone_is_ones_own_choice(
+    sign_in: SignIn, desk: Served, questions: list[str]
+) -> None:
+    """WCAG 2.2.1: who needs longer has longer."""
+    visit = await sign_in("lena", undo="5")
+    page = await visit.open("/inbox")
+    await page.locator("#me > summary").click()
+    await page.get_by_label("20", exact=True).check()
+    await page.get_by_role("button", name="Apply").click()
+    await page.wait_for_url("**/inbox")
+    page = await visit.open(f"/inbox/{questions[0]}")
+    await visit.is_live()
+    await press(page, "a")
+    await expect(page.locator(".toast")).to_contain_text(re.compile(r"Undo \((20|1\d) s\)"))
+    asked = desk.as_("lena").get(f"/v1/approvals/{questions[0]}").json()
+    held = moment(asked["effective_at"]) - moment(asked["decisions"][0]["at"])
+    assert held.total_seconds() == pytest.approx(20, abs=0.5)
 
 
 async def test_after_a_decision_the_next_one_has_the_focus(
     sign_in: SignIn, desk: Served, questions: list[str]
 ) -> None:
     """And it is announced; the one that was decided takes effect by itself."""
-    visit = await sign_in("lena")
+    visit = await sign_in("lena", undo="5")
     page = await visit.open(f"/inbox/{questions[1]}")
     await visit.is_live()
     await press(page, "a")

@@ -16,6 +16,7 @@ let current = byId("ask")?.dataset.id ?? "";
 let claiming = 0;
 let letGo = ""; // released by hand: looking on does not claim it again
 let sending = false;
+let turn = 0; // what was asked for last is what is shown, whatever answers first
 
 /** @param {string} more */
 const withQuery = (more) => `${query}${query ? "&" : "?"}${more}`;
@@ -191,11 +192,13 @@ function watchEnd() {
 async function open(id, { push = true, focus = true, said = "" } = {}) {
   release();
   letGo = "";
+  const mine = ++turn;
   const path = `/inbox/${encodeURIComponent(id)}${query}`;
   try {
-    const answer = await part(path);
+    const markup = await (await part(path)).text();
+    if (mine !== turn) return;
     if (push) history.pushState({ id }, "", path);
-    show(await answer.text(), id);
+    show(markup, id);
     if (focus) byId("ask-title")?.focus({ preventScroll: true });
     detail.scrollTop = 0;
     if (said) announce(`${said} Next: ${byId("ask")?.dataset.title ?? ""}`);
@@ -416,7 +419,7 @@ function offerUndo(id, words) {
   button.type = "button";
   button.dataset.command = "undo";
   const line = toast(words, { button, seconds: 0, id });
-  let left = 5;
+  let left = Number(document.documentElement.dataset.undo);
   const tick = () => { button.replaceChildren(`Undo (${left} s) `, Object.assign(document.createElement("kbd"), { textContent: "z" })); };
   tick();
   const timer = setInterval(() => { left -= 1; if (left <= 0) { clearInterval(timer); line.remove(); } else tick(); }, 1000);
