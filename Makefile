@@ -52,7 +52,7 @@ cover: $(READY) ## all tests, with the lines and branches that they reach
 	@$(BIN)/pytest -n auto --cov --cov-report=term $(TESTS)
 
 serve: $(READY) ## the console and the HTTP API on the demo's data, without tokens, on this machine only
-	@test -f data/runtime.db || $(BIN)/agent-runtime demo
+	@test -f data/runtime.db || $(BIN)/agent-runtime demo --leave-open
 	@$(BIN)/agent-runtime serve --dev
 
 screenshots: $(READY) ## every screen of the console, light and dark, wide and narrow (needs Chromium)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import shutil
 import time
+from collections import Counter
+from collections.abc import Sequence
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -33,38 +35,47 @@ from agent_runtime.trigger import Trigger
 MARK = ".demo"
 """A file that tells a demo's data folder, which may be replaced, from anybody's real data."""
 MARK_TEXT = "Made by agent-runtime demo; the next demo replaces this folder.\n"
+STORY = timedelta(days=7)
+"""How long ago the story begins: deadlines lapse in it, and it should end before today does."""
 TRIGGER = "shop-inbox"
 OFFLINE = "offline"
 """The producer of what rules answered."""
 STYLES = {"completed": "green", "paused": "yellow", "rejected": "red", "expired": "red"}
 
 
-def run_demo(place: Place, screen: Screen) -> int:
-    """Run the demo; returns the exit code."""
+def run_demo(place: Place, screen: Screen, *, leave_open: bool = False) -> int:
+    """Run the demo; returns the exit code. `leave_open`: the samples' waiting requests are handed
+    in as well, and their questions left to whoever opens the console; nobody is asked here."""
     began = time.monotonic()
     app = place.app()
     samples = _samples(app)
     _fresh(place.data)
     provide_operators(place.data, samples / FILE)
-    summary = run_through(_play(app, place.data, samples, screen))
+    summary = run_through(_play(app, place.data, samples, screen, leave_open=leave_open))
     summary["seconds"] = round(time.monotonic() - began, 1)
     conclude(screen, summary, place)
     return 0 if summary["chain_verified"] else 1
 
 
-async def _play(app: App, data: Path, samples: Path, screen: Screen) -> dict[str, Any]:
+async def _play(
+    app: App, data: Path, samples: Path, screen: Screen, *, leave_open: bool
+) -> dict[str, Any]:
     # A demo's history is nobody's evidence: it is anchored in its own folder, wherever others are.
     settings = load_settings().model_copy(update={"anchor": None})
     configure_logging(settings.log_level)
-    clock = ManualClock(SystemClock().now(), ticking=True)
+    clock = ManualClock(SystemClock().now() - STORY, ticking=True)
     await load_systems(app, data, samples)
     async with Runtime.open(app, data, clock=clock, settings=settings) as runtime:
         await _read_up(runtime, samples)
         scene = Scene(runtime, clock, data, samples, screen)
         who = settings.model if settings.has_model else "the offline model (rules, no key needed)"
         screen.line(f"Reasoning is done by {who}.")
-        await scene.submit()
-        await scene.decide()
+        await scene.submit(_load(samples / "requests.json"))
+        await scene.decide(by_hand=screen.interactive and not leave_open)
+        if leave_open:
+            clock.move(max(SystemClock().now() - clock.now(), timedelta()))
+            await scene.submit(_load(samples / "waiting.json"))
+            scene.tell_open()
         return summarize(runtime, screen, scene.keys)
 
 
@@ -79,21 +90,20 @@ class Scene:
         self._clock = clock
         self._data = data
         self._screen = screen
-        self._requests: list[dict[str, Any]] = _load(samples / "requests.json")
         self._answers: dict[str, Any] = _load(samples / "answers.json")
         self._workflow = samples.parent.name
         runtime.store.listeners.append(self._narrate)
 
-    async def submit(self) -> None:
+    async def submit(self, requests: Sequence[dict[str, Any]]) -> None:
         """Start and drive every request; the same key twice gives the same run."""
-        with self._screen.progress("requests", len(self._requests)) as advance:
-            for request in self._requests:
+        with self._screen.progress("requests", len(requests)) as advance:
+            for request in requests:
                 await self._submit(request)
                 advance()
 
-    async def decide(self) -> None:
+    async def decide(self, *, by_hand: bool) -> None:
         """Answer what is open: by the person at the terminal, the rest by the script."""
-        if self._screen.interactive:
+        if by_hand:
             await Person(self._runtime, self._screen, self._data, self._drive).answer()
         self._head("The sample's people answer the open questions.")
         for run_id, key in self.keys.items():
@@ -101,6 +111,13 @@ class Scene:
                 await self._answer(run_id, key, answer)
         if any(self._answers.get(key, {}).get("let_expire") for key in self.keys.values()):
             await self._let_expire()
+
+    def tell_open(self) -> None:
+        """What waits for people now."""
+        self._head("Left open for you")
+        for asked in self._runtime.store.read("default").approvals.find(["open"]):
+            who = ", ".join(f"{n} of {role}" for role, n in Counter(waiting_roles(asked)).items())
+            self._screen.line(f"  {self.keys[asked.run_id]}  {_title(asked)}: asks {who}")
 
     async def _submit(self, request: dict[str, Any]) -> None:
         key = request["key"]
@@ -230,9 +247,7 @@ def _fresh(data: Path) -> None:
                 )
             shutil.rmtree(data)
         data.mkdir(parents=True, exist_ok=True)
-        (data / MARK).write_text(
-            "Made by agent-runtime demo; the next demo replaces this folder.\n"
-        )
+        (data / MARK).write_text(MARK_TEXT)
     except OSError as error:
         raise SettingsError(
             f"The data folder {data} cannot be made anew: {error.strerror}.",

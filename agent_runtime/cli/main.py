@@ -112,11 +112,17 @@ def begin(
 
 @app.command()
 @opens(place, first="demo: sample requests, prepared, gated, decided, executed")
-def demo(place: Place, screen: Screen) -> int:
+def demo(
+    place: Place,
+    screen: Screen,
+    leave_open: Annotated[
+        bool, typer.Option("--leave-open", help="Leave more requests waiting for your answers.")
+    ] = False,
+) -> int:
     """Run the sample requests start to end on a fresh data folder."""
     from agent_runtime.cli.demo import run_demo
 
-    return run_demo(place, screen)
+    return run_demo(place, screen, leave_open=leave_open)
 
 
 @app.command()

@@ -70,15 +70,15 @@ def raised(signals: Signals) -> list[str]:
     if not signals.confident:
         found.append(f"confidence {signals.confidence:.2f} is low")
     if signals.unverified_quotes:
-        found.append(f"{signals.unverified_quotes} quotes stand in no source")
+        found.append(f"quotes that stand in no source: {signals.unverified_quotes}")
     if signals.contradictions:
-        found.append(f"sources contradict each other in {signals.contradictions} fields")
+        found.append(f"fields in which sources contradict each other: {signals.contradictions}")
     if signals.stale_evidence:
-        found.append(f"{signals.stale_evidence} sources are past their time")
+        found.append(f"sources past their time: {signals.stale_evidence}")
     if signals.context_large:
         found.append(f"much was shown at once ({signals.context_tokens} tokens)")
     if signals.retried_repeatedly:
-        found.append(f"the proposal took {signals.retries} retries")
+        found.append(f"retries before the proposal: {signals.retries}")
     if signals.asks_for_person:
         found.append("the proposer itself asks for a person")
     if signals.amount_difference:

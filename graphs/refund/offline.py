@@ -188,16 +188,20 @@ def assess(case: Case, window: Window | None) -> Due | Gap:
     citations = (window.citation, case.order.cite("Purchase date"))
     age = (case.received - case.bought).days
     if not 0 <= age <= window.days:
-        reason = f"Bought {age} days before the request; the window is {window.days} days."
+        reason = f"Bought {_days(age)} before the request; the window is {_days(window.days)}."
         return Gap(reason, citations=citations)
     if case.remaining <= 0:
         return Gap("The order has been refunded in full.")
     if FINAL_SALE.search(case.order.fields.get("Items", "")):
         return Gap("The order holds a final-sale item.", citations=(case.order.cite("Items"),))
-    reason = f"Bought {age} days before the request, within the window of {window.days} days."
+    reason = f"Bought {_days(age)} before the request, within the window of {_days(window.days)}."
     if case.kind != "credits":
         return Due(reason, citations)
     return _assess_use(case, Due(f"{reason} No credits were used.", citations))
+
+
+def _days(count: int) -> str:
+    return f"{count} day{'' if count == 1 else 's'}"
 
 
 def find_doubts(brief: Brief, case: Case) -> list[Doubt]:

@@ -58,6 +58,17 @@ def test_person_starts_a_quorum(stage: Terminal) -> None:
     assert "8 executed" in stage.seen
 
 
+def test_what_is_left_open(terminal: OpenTerminal, say: Say, tmp_path: Path) -> None:
+    """Asked to leave questions open, the demo asks nobody here, and more requests wait."""
+    data = str(tmp_path / "data")
+    on = terminal("demo", "--leave-open", "--app", str(PROJECT), "--data", data)
+    assert on.end() == 0
+    assert WHOM not in on.seen
+    assert "approve_refund on order-8840, 1250.00: asks 2 of finance" in on.seen
+    waiting = say("approvals", "list", "--app", str(PROJECT), "--data", data)
+    assert len(waiting.out.splitlines()) == 6
+
+
 def test_end_of_input(stage: Terminal) -> None:
     """Ctrl-D hands all questions to the sample's people."""
     stage.type("\x04")

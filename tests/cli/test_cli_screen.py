@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Callable
+from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 
@@ -185,6 +186,12 @@ def test_demo_in_json(demo_made: tuple[Path, Said]) -> None:
         "unattended": 1,
         "chain_verified": True,
     }
+
+
+def test_the_story_ends_before_today(after_demo: Desk) -> None:
+    """Its deadlines lapse, and still nothing in it is of a day to come."""
+    last = after_demo("events", "tail", "--json").json
+    assert datetime.fromisoformat(last["at"]) < datetime.now(UTC)
 
 
 def test_follow(desk: Desk) -> None:
