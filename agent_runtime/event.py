@@ -83,6 +83,9 @@ EventType = Literal[
     "runs.exported",
 ]
 
+HALTS: frozenset[EventType] = frozenset({"run.paused", "run.waits", "run.ended"})
+"""Events after which a run stands still: what those who wait for one want to hear of."""
+
 GENESIS = "sha256:" + "0" * 64
 """What the first event of a tenant names as the one before it."""
 

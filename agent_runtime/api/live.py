@@ -8,17 +8,21 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from agent_runtime.errors import StoreError
-from agent_runtime.event import Event, EventType
+from agent_runtime.event import HALTS, Event, EventType
 from agent_runtime.store import Store
 from agent_runtime.telemetry import log
 
 TICK = 0.15
 """Seconds between two looks for what other processes have stored."""
 
-HALTS: frozenset[EventType] = frozenset({"run.paused", "run.waits", "run.ended"})
-"""Events after which a run stands still: what those who wait for one want to hear of."""
+POLICIES = "policies"
+"""The topic of what is put in force; no run's id looks like it."""
+
+MOST = 1_000
+"""Events that are looked through at one such look; after more, everybody is woken."""
 
 
 @dataclass
@@ -36,6 +40,8 @@ class Live:
         self._store = store
         self._calls: dict[str, _Call] = {}
         self._version: int | None = None
+        self._known: dict[Path, int] = {}
+        """By file: the event up to which has been looked."""
         self.closing = False
 
     async def run(self) -> None:
@@ -43,11 +49,8 @@ class Live:
         self._store.listeners.append(self._hear)
         try:
             while True:
+                self._look()
                 await asyncio.sleep(TICK)
-                version = self._look()
-                if self._version not in (None, version):
-                    self._stir(*self._calls)
-                self._version = version
         finally:
             self._store.listeners.remove(self._hear)
 
@@ -69,12 +72,27 @@ class Live:
                 del self._calls[topic]
         return True
 
-    def _look(self) -> int | None:
+    def _look(self) -> None:
+        """Wake those whom what other processes have stored concerns, and nobody else: a process
+        with hundreds who wait would read their rows over and over."""
         try:
-            return self._store.version()
+            version = self._store.version()
+            if version == self._version:
+                return
+            for file in self._store.all():
+                self._look_through(file)
         except StoreError as error:  # another look may succeed, and this one woke nobody
             log("events cannot be watched", error=error.code)
-            return self._version
+        else:
+            self._version = version
+
+    def _look_through(self, file: Store) -> None:
+        found = file.read_across().appended(self._known.get(file.path, 0), MOST)
+        if len(found) == MOST:
+            self._stir(*self._calls)
+        for one in found:
+            self._known[file.path] = max(one.seq, self._known.get(file.path, 0))
+            self._tell(one.tenant, one.run_id, one.type)
 
     def close(self) -> None:
         """Tell the streams to end."""
@@ -89,9 +107,14 @@ class Live:
                 call.event.set()
 
     def _hear(self, event: Event) -> None:
-        self._stir(of_tenant(event.tenant))
-        if event.run_id is not None and event.type in HALTS:
-            self._stir(event.run_id)
+        self._tell(event.tenant, event.run_id, event.type)
+
+    def _tell(self, tenant: str, run_id: str | None, kind: EventType) -> None:
+        self._stir(of_tenant(tenant))
+        if run_id is not None and kind in HALTS:
+            self._stir(run_id)
+        if kind == "policy.activated":
+            self._stir(POLICIES)
 
 
 def of_tenant(tenant: str) -> str:

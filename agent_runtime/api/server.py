@@ -11,7 +11,7 @@ import uvicorn
 from fastapi import FastAPI
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from agent_runtime.api.live import Live
+from agent_runtime.api.live import POLICIES, Live
 from agent_runtime.errors import SettingsError, StoreError
 from agent_runtime.service import Service
 from agent_runtime.telemetry import log
@@ -164,7 +164,7 @@ async def _follow(
                 await follow()
             except StoreError as error:
                 log("what is in force cannot be read", error=error.code)
-            await live.wait("policies", BEHIND)
+            await live.wait(POLICIES, BEHIND)
     except BaseException:
         stop.set()
         raise

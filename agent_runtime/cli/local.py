@@ -19,7 +19,7 @@ from agent_runtime.comment import Comment
 from agent_runtime.declaration import Declaration, declare
 from agent_runtime.drawing import draw
 from agent_runtime.errors import Conflict, NotFound, SettingsError
-from agent_runtime.event import Event
+from agent_runtime.event import HALTS, Event
 from agent_runtime.inbox import Counts, Filter, Order
 from agent_runtime.knowledge.trail import Trail, traces
 from agent_runtime.operators import FILE, channel, provide_operators
@@ -39,7 +39,6 @@ POLL = 0.25
 """Seconds between two looks for new events."""
 
 READY: tuple[RunState, ...] = ("queued", "running")
-_HALTS = frozenset({"run.paused", "run.waits", "run.ended"})
 
 
 class Local:
@@ -111,7 +110,7 @@ class Local:
             with self._screen.progress("driving runs", waiting) as advance:
                 self._narrate(runtime)
                 runtime.store.listeners.append(
-                    lambda event: advance() if event.type in _HALTS else None
+                    lambda event: advance() if event.type in HALTS else None
                 )
                 return await runtime.drive_ready()
 

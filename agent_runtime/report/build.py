@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from agent_runtime.approval import Approval
-from agent_runtime.event import Event, EventType
+from agent_runtime.event import HALTS, Event
 from agent_runtime.evidence import Dispute, Shown, disputes, outdated, stale
 from agent_runtime.report.report import (
     HIDDEN,
@@ -31,7 +31,6 @@ from agent_runtime.store import Content, JournalEntry, Recording, Session
 from agent_runtime.store.calls import ModelCall
 
 Visit = tuple[str, int]
-HALTS: frozenset[EventType] = frozenset({"run.paused", "run.waits", "run.ended"})
 
 
 def build_report(session: Session, run: Run, *, content: bool = True) -> Report:

@@ -6,7 +6,7 @@ import json
 import sqlite3
 from collections.abc import Iterable
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from agent_runtime.action import canonical
 from agent_runtime.clock import from_text, to_text
@@ -49,6 +49,24 @@ _INSERT = (
     "INSERT INTO events (seq, tenant, number, run_id, type, at, body_digest, previous, hash) VALUES"
 )
 _INSERT_BODY = "INSERT INTO event_bodies (seq, salt, body) VALUES"
+
+
+class Appended(NamedTuple):
+    """What is to be known of an event to tell whom it concerns. `seq` counts over a whole file."""
+
+    seq: int
+    tenant: str
+    type: EventType
+    run_id: str | None
+
+
+def appended_after(connection: sqlite3.Connection, seq: int, most: int) -> list[Appended]:
+    """The newest events of all tenants after that one, at most so many, the newest first."""
+    rows = connection.execute(
+        "SELECT seq, tenant, type, run_id FROM events WHERE seq > ? ORDER BY seq DESC LIMIT ?",
+        (seq, most),
+    )
+    return [Appended(*row) for row in rows]
 
 
 class Events:

@@ -13,7 +13,7 @@ from agent_runtime.store.approvals import Approvals
 from agent_runtime.store.calls import Calls
 from agent_runtime.store.checkpoints import Checkpoints
 from agent_runtime.store.comments import Comments
-from agent_runtime.store.events import Events
+from agent_runtime.store.events import Appended, Events, appended_after
 from agent_runtime.store.grades import Grades
 from agent_runtime.store.inbox import Inbox
 from agent_runtime.store.journal import Journal
@@ -234,6 +234,10 @@ class Across:
     def token(self, hashed: str) -> Token | None:
         """The token with that hash, valid or not: its secret is what names the tenant."""
         return token_by_hash(self.connection, hashed)
+
+    def appended(self, after: int, most: int) -> list[Appended]:
+        """See `appended_after`: whom events of any tenant concern, and nothing of what they say."""
+        return appended_after(self.connection, after, most)
 
     def sign_in(self, hashed: str) -> SignIn | None:
         """The sign-in with that hash, likewise."""
