@@ -14,7 +14,8 @@ import struct
 import subprocess
 import sys
 import threading
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from typing import IO, Any
 
 from agent_runtime.errors import InvalidInput
@@ -22,8 +23,8 @@ from agent_runtime.knowledge.parse import Section, parse
 
 SECONDS = 30.0
 """Of work on one document; what takes longer never ends."""
-BUSY = 10
-"""How many times as long it may take on a machine that is busy with other things."""
+PATIENCE = 300.0
+"""Seconds that it may take, whatever it does meanwhile: the machine may be busy with others."""
 MEMORY = 1_500_000_000
 """Bytes that the process may address, itself included."""
 LONGEST = 200_000_000
@@ -38,9 +39,12 @@ class Reader:
     """Parses documents one at a time, from any thread. The process is started when it is first
     needed and stays; it ends with `close`, or with the process that started it."""
 
-    def __init__(self, seconds: float = SECONDS, memory: int = MEMORY) -> None:
+    def __init__(
+        self, seconds: float = SECONDS, memory: int = MEMORY, patience: float = PATIENCE
+    ) -> None:
         self._seconds = seconds
         self._memory = memory
+        self._patience = patience
         self._lock = threading.Lock()
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -67,16 +71,26 @@ class Reader:
             _put(_pipe(process.stdin), json.dumps(head).encode(), raw)
             answer: dict[str, Any] = json.loads(_get(_pipe(process.stdout)))
         except (OSError, EOFError, ValueError):
-            late = self._end() in (-signal.SIGPROF, -signal.SIGALRM)
-            why = f"takes longer than {self._seconds:g} s to read" if late else BROKEN
+            why = self._why(self._end())
             return {"refused": [why, "Save it anew, or cut it into parts."]}
         return answer
+
+    def _why(self, ended: int) -> str:
+        """What was wrong with a document, by how the process ended on it."""
+        match -ended:
+            case signal.SIGPROF:
+                return f"takes more than {self._seconds:g} s of work to read"
+            case signal.SIGALRM:
+                return f"is not read within {self._patience:g} s"
+            case _:
+                return BROKEN
 
     def _start(self) -> subprocess.Popen[bytes]:
         # No setting of ours and no key is told to a process that reads what strangers wrote.
         environment = {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+        limits = (self._memory, self._seconds, self._patience)
         self._process = subprocess.Popen(  # noqa: S603 — our own module
-            [sys.executable, "-m", __name__, str(self._seconds), str(self._memory)],
+            [sys.executable, "-m", __name__, *map(str, limits)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
@@ -123,7 +137,7 @@ def _get(pipe: IO[bytes]) -> bytes:
     return part
 
 
-def _serve(seconds: float, memory: int) -> None:
+def _serve(memory: int, seconds: float, patience: float) -> None:
     """The process: reads documents until nobody sends any more."""
     _limit(memory)
     while True:
@@ -131,13 +145,22 @@ def _serve(seconds: float, memory: int) -> None:
             head, raw = json.loads(_get(sys.stdin.buffer)), _get(sys.stdin.buffer)
         except EOFError:
             return
-        # It ends itself, also where whoever started it is gone, and whatever a parser is doing.
-        signal.setitimer(signal.ITIMER_PROF, seconds)
-        signal.setitimer(signal.ITIMER_REAL, seconds * BUSY)
-        answer = _answer(head, raw)
+        with timed(seconds, patience):
+            answer = _answer(head, raw)
+        _put(sys.stdout.buffer, answer)
+
+
+@contextmanager
+def timed(seconds: float, patience: float) -> Iterator[None]:
+    """This process ends itself where it works longer than `seconds`, or takes longer than
+    `patience`: also where whoever started it is gone, and whatever a parser is doing."""
+    signal.setitimer(signal.ITIMER_PROF, seconds)
+    signal.setitimer(signal.ITIMER_REAL, patience)
+    try:
+        yield
+    finally:
         signal.setitimer(signal.ITIMER_PROF, 0)
         signal.setitimer(signal.ITIMER_REAL, 0)
-        _put(sys.stdout.buffer, answer)
 
 
 def _limit(memory: int) -> None:
@@ -166,4 +189,4 @@ def _answer(head: dict[str, str], raw: bytes) -> bytes:
 
 
 if __name__ == "__main__":
-    _serve(float(sys.argv[1]), int(sys.argv[2]))
+    _serve(int(sys.argv[1]), float(sys.argv[2]), float(sys.argv[3]))

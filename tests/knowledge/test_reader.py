@@ -4,25 +4,35 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from agent_runtime.errors import InvalidInput
+from agent_runtime.knowledge import reader as reading
 from agent_runtime.knowledge.index import Library
-from agent_runtime.knowledge.reader import Reader
+from agent_runtime.knowledge.reader import Reader, timed
 from tests.knowledge.conftest import Shelf, states
 
 SMALL = b'{"rule": "The window is long."}'
 SWELLS = b"[" + b'{"a":0},' * 600_000 + b"{}]"
 HANGS = b"<p>" * 200_000
+LONG = b"The window is long. " * 200
+WAITS = """
+import time
+from agent_runtime.knowledge import parse
+
+parse._PARSERS["text/plain"] = lambda name, raw: time.sleep(600)
+"""
+"""What Python runs before anything else: a parser that waits and does no work."""
 
 
 @pytest.fixture
 def strict() -> Iterator[Reader]:
     """A reader that allows little."""
-    reader = Reader(seconds=1.0, memory=150_000_000)
+    reader = Reader(seconds=1.0, memory=150_000_000, patience=600.0)
     yield reader
     reader.close()
 
@@ -35,7 +45,7 @@ def pid(reader: Reader) -> int:
 @pytest.mark.parametrize(
     ("name", "media", "raw", "problem"),
     [
-        ("slow.html", "text/html", HANGS, "takes longer than 1 s"),
+        ("slow.html", "text/html", HANGS, "more than 1 s of work"),
         ("big.json", "application/json", SWELLS, "needs more memory"),
         ("odd.bin", "image/odd", b"x", "breaks its parser .KeyError."),
     ],
@@ -49,6 +59,38 @@ def test_what_a_parser_cannot_bear_is_refused_by_name(
         strict.read(name, media, raw)
     assert name in str(refused.value)
     assert strict.read("a.json", "application/json", SMALL)[0].text == "rule: The window is long."
+
+
+def test_a_parser_that_only_waits_is_ended_by_the_clock(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """However little work it does meanwhile."""
+    (tmp_path / "sitecustomize.py").write_text(WAITS)
+    monkeypatch.setattr(sys, "path", [str(tmp_path), *sys.path])
+    impatient = Reader(patience=0.5)
+    with pytest.raises(InvalidInput, match=r"is not read within 0\.5 s"):
+        impatient.read("a.txt", "text/plain", b"One.")
+    assert impatient._process is None
+
+
+def test_no_limit_of_time_outlives_its_document() -> None:
+    """A process that waits for the next one does not end."""
+    with timed(3_600, 7_200):
+        assert all(signal.getitimer(one)[0] > 0 for one in TIMERS)
+    assert [signal.getitimer(one)[0] for one in TIMERS] == [0, 0]
+
+
+TIMERS = (signal.ITIMER_PROF, signal.ITIMER_REAL)
+
+
+def test_an_answer_beyond_its_limit_is_not_taken(
+    strict: Reader, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever has taken the process over could send any amount; the next document is read."""
+    monkeypatch.setattr(reading, "LONGEST", 1_000)
+    with pytest.raises(InvalidInput, match="breaks its parser"):
+        strict.read("a.txt", "text/plain", LONG)
+    assert strict.read("a.json", "application/json", SMALL)
 
 
 def test_a_parser_that_is_killed_is_started_again(strict: Reader) -> None:
@@ -73,6 +115,7 @@ def test_it_is_told_no_key_and_writes_no_file(
     assert b"OPENAI" not in (place / "environ").read_bytes()
     limits = (place / "limits").read_text()
     assert "Max file size             0" in limits
+    assert "Max core file size        0" in limits
     strict.close()
     assert not place.exists()
 
