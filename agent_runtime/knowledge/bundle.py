@@ -87,34 +87,47 @@ def _left(passages: Iterable[Shown], why: Literal["over budget", "duplicate"]) -
 
 
 def _different(passages: Iterable[Shown]) -> tuple[list[Shown], list[Shown]]:
-    """The passages without the documents that repeat another one, and those. One that claims
-    something else is never a repetition: their contradiction would be hidden."""
+    """The passages without the documents that repeat another one, and those."""
     different: list[Shown] = []
     same: list[Shown] = []
-    known: set[tuple[str, tuple[tuple[str, str], ...]]] = set()
+    known: Said = frozenset()
     for passage in passages:
-        said = passage.text, tuple(sorted(passage.claims.items()))
-        repeats = bool(passage.document) and said in known
-        (same if repeats else different).append(passage)
-        if passage.document:
-            known.add(said)
+        said = _said(passage)
+        (same if said & known else different).append(passage)
+        known |= said
     return different, same
+
+
+Said = frozenset[tuple[str, tuple[tuple[str, str], ...]]]
+
+
+def _said(*passages: Shown) -> Said:
+    """What documents among them say. One that claims something else repeats none: their
+    contradiction would be hidden."""
+    return frozenset((p.text, tuple(sorted(p.claims.items()))) for p in passages if p.document)
 
 
 def add(seen: Sequence[Shown], found: Sequence[Shown], budget: int) -> Bundle:
     """Add what reasoning looked up to what it has seen; nothing can be unseen any more.
 
-    What doesn't fit into `budget` is left out, each passage whole.
+    A document that repeats another one is left out, and so is what doesn't fit into `budget`,
+    each passage whole. What a model read of a passage that is found again still holds.
     """
     shown, left_out = {(p.source, p.text): p for p in seen}, list[LeftOut]()
-    tokens = sum(passage.tokens for passage in shown.values())
+    tokens, said = sum(passage.tokens for passage in shown.values()), _said(*seen)
     for passage in found:
-        known = (passage.source, passage.text)
-        if known not in shown and tokens + passage.tokens > budget:
+        known = shown.get((passage.source, passage.text))
+        if known is not None:
+            claims = {**known.claims, **passage.claims}
+            shown[passage.source, passage.text] = passage.model_copy(update={"claims": claims})
+        elif _said(passage) & said:
+            left_out += _left([passage], "duplicate")
+        elif tokens + passage.tokens > budget:
             left_out += _left([passage], "over budget")
-            continue
-        tokens += 0 if known in shown else passage.tokens
-        shown[known] = passage
+        else:
+            shown[passage.source, passage.text] = passage
+            tokens += passage.tokens
+            said |= _said(passage)
     return Bundle(
         shown=tuple(shown.values()), left_out=tuple(left_out), tokens=tokens, budget=budget
     )

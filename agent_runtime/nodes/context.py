@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from langgraph.runtime import Runtime
@@ -40,15 +40,16 @@ class ContextNode:
                 for tool, arguments in [(t, bind(t, segment.run.input)) for t in step.context.tools]
             ]
             bundle = self._bundle(segment, state, looked, redactor)
-            bundle = await cross_checked(segment, step, _visit(step, state), bundle)
+            visit = _visit(step, state)
+            bundle = await cross_checked(segment, step, visit, bundle)
             hashes = segment.keep(bundle.shown)
-            content = content_of(bundle)
+            record_bundle = recording(segment, step, visit, bundle, hashes)
 
             def record(session: Session) -> None:
                 for result in looked:
                     result.record(session)
-                session.recordings.put(content)
-                self._announce(session, state, bundle, hashes, segment)
+                record_bundle(session)
+                self._announce(session, segment, visit, bundle)
 
             segment.post(record)
         shown = extend(state.get("shown", []), hashes)
@@ -71,22 +72,7 @@ class ContextNode:
             warnings=[warning for result in looked for warning in result.warnings],
         )
 
-    def _announce(
-        self, session: Session, state: State, bundle: Bundle, hashes: list[str], segment: Segment
-    ) -> None:
-        visit = _visit(self._step, state)
-        left_out = [passage.model_dump() for passage in bundle.left_out]
-        session.events.append(
-            "bundle.assembled",
-            segment.run.id,
-            **segment.event_body(self._step, visit),
-            shown=hashes,
-            left_out=left_out,
-            warnings=list(bundle.warnings),
-            digest=bundle.digest,
-            tokens=bundle.tokens,
-            budget=bundle.budget,
-        )
+    def _announce(self, session: Session, segment: Segment, visit: int, bundle: Bundle) -> None:
         reason = (
             f"{len(bundle.shown)} passages, {bundle.tokens} of {bundle.budget} tokens,"
             f" {len(bundle.left_out)} left out."
@@ -99,6 +85,29 @@ class ContextNode:
                 self._step, "context", visit=visit, status="ok", reason=reason, evidence=evidence
             ),
         )
+
+
+def recording(
+    segment: Segment, step: Step, visit: int, bundle: Bundle, hashes: Sequence[str]
+) -> Callable[[Session], None]:
+    """What keeps a bundle under its digest, and tells what was shown, left out and why."""
+    content, left_out = content_of(bundle), [passage.model_dump() for passage in bundle.left_out]
+
+    def record(session: Session) -> None:
+        session.recordings.put(content)
+        session.events.append(
+            "bundle.assembled",
+            segment.run.id,
+            **segment.event_body(step, visit),
+            shown=hashes,
+            left_out=left_out,
+            warnings=list(bundle.warnings),
+            digest=content.hash,
+            tokens=bundle.tokens,
+            budget=bundle.budget,
+        )
+
+    return record
 
 
 def _visit(step: Step, state: State) -> int:

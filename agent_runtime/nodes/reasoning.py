@@ -19,13 +19,13 @@ from agent_runtime.errors import (
     NeedsAttention,
     OutOfScope,
 )
-from agent_runtime.evidence import LeftOut, Shown, contradictions
+from agent_runtime.evidence import Bundle, LeftOut, Shown, contradictions
 from agent_runtime.knowledge.bundle import add
 from agent_runtime.language import detect
 from agent_runtime.models.prompt import answer_schema, render
 from agent_runtime.models.template import PERSONA, Prompt, read_prompt
 from agent_runtime.nodes.check import cross_check
-from agent_runtime.nodes.context import extend
+from agent_runtime.nodes.context import extend, recording
 from agent_runtime.nodes.leave import leave, tell
 from agent_runtime.nodes.lookup import look_up, name_source
 from agent_runtime.segment import Segment
@@ -35,6 +35,12 @@ from agent_runtime.store import Session
 
 BLANK: dict[str, Any] = dict.fromkeys(("route", "language", "prompt"))
 """What the runtime says of an envelope: whatever stands there already is nobody's word."""
+
+WHY = {
+    "over budget": "over the step's token budget",
+    "duplicate": "a source that was shown says the same",
+}
+"""Why a model is not shown what it looked up, as it is told."""
 
 
 @dataclass
@@ -46,6 +52,16 @@ class Thought:
     calls: int = 0
     left_out: list[LeftOut] = field(default_factory=list)
     warnings: tuple[str, ...] = ()
+
+    def bundle(self, budget: int) -> Bundle:
+        """All of it, as it is kept."""
+        return Bundle(
+            shown=tuple(self.shown),
+            left_out=tuple(self.left_out),
+            warnings=tuple(dict.fromkeys(self.warnings)),
+            tokens=sum(passage.tokens for passage in self.shown),
+            budget=budget,
+        )
 
 
 class ReasoningNode:
@@ -73,7 +89,10 @@ class ReasoningNode:
             if len(thought.shown) > len(state["bundle"]):
                 await self._check(segment, thought, visit)
             hashes = segment.keep(thought.shown)
-            segment.post(lambda session: self._record(session, segment, envelope, thought, hashes))
+            if thought.calls:
+                bundle = thought.bundle(step.context.token_budget)
+                segment.post(recording(segment, step, visit, bundle, hashes))
+            segment.post(lambda session: segment.emit(session, envelope))
         update = self._route(segment, state, envelope, visit, thought.tries)
         # What was found in them makes others of the passages that were seen before.
         earlier = [name for name in state["shown"] if name not in state["bundle"]]
@@ -82,7 +101,8 @@ class ReasoningNode:
     async def _check(self, segment: Segment, thought: Thought, visit: int) -> None:
         """What was looked up may contradict what was there."""
         checked = await cross_check(segment, self._step, visit, thought.shown)
-        thought.shown, thought.warnings = checked.shown, checked.warnings
+        thought.shown = checked.shown
+        thought.warnings += checked.warnings
 
     def _brief(self, segment: Segment, state: State, thought: Thought, visit: int) -> Brief:
         redactor = segment.redactor(self._step)
@@ -230,15 +250,16 @@ class ReasoningNode:
         name = name_source(call_id or str(thought.calls), thought.shown)
         looked = await look_up(segment, self._step, tool, arguments, name)
         segment.post(looked.record)
-        found = looked.shown
-        bundle = add(thought.shown, found, self._step.context.token_budget)
-        thought.shown, left_out = list(bundle.shown), {p.source for p in bundle.left_out}
+        bundle = add(thought.shown, looked.shown, self._step.context.token_budget)
+        thought.shown = list(bundle.shown)
         thought.left_out += (*bundle.left_out, *looked.left_out)
+        thought.warnings += looked.warnings
+        left_out = {left.source: WHY[left.why] for left in bundle.left_out}
         results = [
-            {"source": p.source, "text": p.text}
-            if p.source not in left_out
-            else {"source": p.source, "left_out": "over the step's token budget"}
-            for p in found
+            {"source": p.source, "left_out": left_out[p.source]}
+            if p.source in left_out
+            else {"source": p.source, "text": p.text}
+            for p in looked.shown
         ]
         return {"results": results}
 
@@ -259,27 +280,6 @@ class ReasoningNode:
                 "tool.refused", segment.run.id, node=node, tool=tool[:200], why="out of scope"
             )
         )
-
-    def _record(
-        self,
-        session: Session,
-        segment: Segment,
-        envelope: Envelope,
-        thought: Thought,
-        hashes: list[str],
-    ) -> None:
-        if thought.calls:
-            session.events.append(
-                "bundle.assembled",
-                segment.run.id,
-                **segment.event_body(self._step, envelope.visit or 1),
-                shown=hashes,
-                left_out=[passage.model_dump() for passage in thought.left_out],
-                **({"warnings": list(thought.warnings)} if thought.warnings else {}),
-                tokens=sum(passage.tokens for passage in thought.shown),
-                budget=self._step.context.token_budget,
-            )
-        segment.emit(session, envelope)
 
     def _route(
         self, segment: Segment, state: State, envelope: Envelope, visit: int, tries: int

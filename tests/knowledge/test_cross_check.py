@@ -145,6 +145,17 @@ async def test_what_was_looked_up_meanwhile_is_read_too(read: Read) -> None:
     assert (await again(reader.office, record)).result == "identical"
 
 
+async def test_what_is_looked_up_again_still_contradicts_the_rest(read: Read) -> None:
+    """Reasoning finds by itself what its context has shown, and what a model read of that."""
+    search = search_knowledge("handbook", limit=3)
+    record = await (await read(attentive, tools=[search])).flow()
+    assert [body["contradictions"] for body in signals(record)] == [1]
+
+
+def signals(record: Record) -> list[dict[str, Any]]:
+    return [body["signals"] for body in record.bodies("gate.judged")]
+
+
 FAILING = {
     "broken": (ChatReply("{", prompt_tokens=1), "of no use"),
     "down": (ChatReply(status=503, error="down"), "none gave an answer"),
