@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import OrderedDict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from functools import partial
 from importlib.util import find_spec
@@ -31,6 +31,8 @@ READ = 500
 """Vectors that are read before others have their turn: a few milliseconds."""
 READS = 3
 """How often they are read again where they change meanwhile: what is newer is found next time."""
+ALIKE = 6
+"""Decimals of two scores that are the same; behind them float32 only tells of the arithmetic."""
 MATRICES = 4
 """Tenants whose embeddings are held in memory."""
 
@@ -113,7 +115,7 @@ class Retriever:
         if vector is not None and matrix is not None:
             by_vector = matrix.nearest(knowledge, vector, asked.within, DEEP)
             if matrix.missing:
-                warnings += (f"{matrix.missing} passages have no vector yet.",)
+                warnings += (f"Passages without a vector yet: {matrix.missing}.",)
         placed = _fuse(by_words, by_vector) if by_vector else by_words
         found = _described(knowledge, placed[: asked.limit + NEXT], by_words, by_vector)
         return Answer(tuple(found[: asked.limit]), tuple(found[asked.limit :]), warnings)
@@ -163,6 +165,7 @@ class _Matrix:
     generation: int
     rows: np.ndarray
     hashes: list[str]
+    sources: list[str]
     lines: np.ndarray
     missing: int
     allowed: OrderedDict[Within, np.ndarray]
@@ -173,9 +176,9 @@ class _Matrix:
         import numpy as np
 
         generation, _ = knowledge.state()
-        hashes = list(knowledge.hashes())
+        texts = list(knowledge.texts())
         lines = {} if before is None else dict(zip(before.hashes, before.lines, strict=True))
-        new = sorted({name for _, name in hashes} - lines.keys())
+        new = sorted({name for _, name, _ in texts} - lines.keys())
         for at in range(0, len(new), READ):
             found = list(knowledge.vectors(model, new[at : at + READ]))
             if found:
@@ -183,35 +186,38 @@ class _Matrix:
                 units = _unit(read.reshape(len(found), -1))
                 lines.update(zip((name for name, _ in found), units, strict=True))
             await asyncio.sleep(0)
-        held = [(row, name) for row, name in hashes if name in lines]
+        held = [text for text in texts if text[1] in lines]
         return cls(
             generation=generation,
-            rows=np.array([row for row, _ in held], dtype=np.int64),
-            hashes=[name for _, name in held],
-            lines=np.array([lines[name] for _, name in held], dtype=np.float32).reshape(
+            rows=np.array([row for row, _, _ in held], dtype=np.int64),
+            hashes=[name for _, name, _ in held],
+            sources=[source for _, _, source in held],
+            lines=np.array([lines[name] for _, name, _ in held], dtype=np.float32).reshape(
                 len(held), -1 if held else 1
             ),
-            missing=len(hashes) - len(held),
+            missing=len(texts) - len(held),
             allowed=OrderedDict(),
         )
 
     def nearest(
         self, knowledge: Knowledge, vector: Sequence[float], within: Within, limit: int
     ) -> list[Hit]:
-        """The rows nearest to a vector among those that count, the lower row first in a tie."""
+        """The rows nearest to a vector among those that count, in a tie those whose texts do."""
         import numpy as np
 
         asked = np.asarray(vector, dtype=np.float32)
         if not len(self.rows) or asked.shape[0] != self.lines.shape[1]:
             return []
-        scores = self.lines @ _unit(asked[None, :])[0]
-        chosen = self._allowed(knowledge, within)
-        scores = np.where(chosen, scores, -2.0)
-        count = min(limit, int(chosen.sum()))
-        best = np.argpartition(-scores, count - 1)[:count] if 0 < count < len(scores) else None
-        kept = np.flatnonzero(chosen) if best is None else best
-        order = kept[np.lexsort((self.rows[kept], -scores[kept]))][:count]
-        return [Hit(int(self.rows[at]), float(scores[at]), self.hashes[at]) for at in order]
+        chosen = np.flatnonzero(self._allowed(knowledge, within))
+        scores = np.round(self.lines @ _unit(asked[None, :])[0], ALIKE)[chosen]
+        if len(chosen) > limit:  # all that stand level with the last one, which are seldom many
+            near = scores >= np.partition(scores, -limit)[-limit]
+            chosen, scores = chosen[near], scores[near]
+        found = [
+            Hit(int(self.rows[at]), float(score), self.hashes[at], self.sources[at])
+            for at, score in zip(chosen, scores, strict=True)
+        ]
+        return sorted(found, key=lambda hit: hit.place)[:limit]
 
     def _allowed(self, knowledge: Knowledge, within: Within) -> np.ndarray:
         """Which lines count, as the query of the words has it; asked once for a generation."""
@@ -242,13 +248,13 @@ def cited(source: str, passage: str) -> str:
 
 
 def _fuse(*rankings: Sequence[Hit]) -> list[Hit]:
-    """Hits by the sum of their reciprocal ranks; ties stand by the hash of the text."""
+    """Hits by the sum of their reciprocal ranks."""
     fused: dict[int, Hit] = {}
     for ranking in rankings:
         for rank, hit in enumerate(ranking, start=1):
             known = fused[hit.row].score if hit.row in fused else 0.0
-            fused[hit.row] = Hit(hit.row, known + 1 / (FLAT + rank), hit.hash)
-    return sorted(fused.values(), key=lambda hit: (-round(hit.score, 9), hit.hash, hit.row))
+            fused[hit.row] = replace(hit, score=known + 1 / (FLAT + rank))
+    return sorted(fused.values(), key=lambda hit: hit.place)
 
 
 def _described(

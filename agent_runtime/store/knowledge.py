@@ -30,7 +30,7 @@ _ALLOWED = (
 """The sources that count, found out once for a query and not for each passage."""
 _COUNTS = "p.tenant = :tenant AND p.source IN (SELECT id FROM allowed)"
 _BY_WORDS = (
-    f"{_ALLOWED} SELECT p.row, bm25(passage_words) AS score, p.hash FROM passage_words"  # noqa: S608 — constants
+    f"{_ALLOWED} SELECT p.row, bm25(passage_words) AS score, p.hash, p.source FROM passage_words"  # noqa: S608 — constants
     " CROSS JOIN passages AS p ON p.row = passage_words.rowid"
     f" WHERE passage_words MATCH :words AND {_COUNTS} ORDER BY score, p.hash, p.source LIMIT :limit"
 )
@@ -48,11 +48,18 @@ class Within:
 
 @dataclass(frozen=True)
 class Hit:
-    """A passage's row, how well it answers (higher is better), and the hash of its text."""
+    """A passage's row, how well it answers (higher is better), the hash of its text, and its
+    source."""
 
     row: int
     score: float
     hash: str
+    source: str
+
+    @property
+    def place(self) -> tuple[float, str, str]:
+        """Where it stands among others: ties by text and source, not by when they came in."""
+        return -round(self.score, 9), self.hash, self.source
 
 
 class Knowledge:
@@ -165,16 +172,16 @@ class Knowledge:
             return []
         given = {**self._given(within), "words": any_of(marks), "limit": limit}
         found = self._connection.execute(_BY_WORDS, given)
-        return [Hit(row, -score, name) for row, score, name in found]
+        return [Hit(row, -score, name, source) for row, score, name, source in found]
 
     def rows(self, within: Within) -> list[int]:
         """The rows of all passages that count, in order."""
         return [row for (row,) in self._connection.execute(_ROWS, self._given(within))]
 
-    def hashes(self) -> Iterator[tuple[int, str]]:
-        """Every passage's row and the hash of its text, in order."""
+    def texts(self) -> Iterator[tuple[int, str, str]]:
+        """Every passage's row, the hash of its text and its source, in order."""
         yield from self._connection.execute(
-            "SELECT row, hash FROM passages WHERE tenant = ? ORDER BY row", (self._tenant,)
+            "SELECT row, hash, source FROM passages WHERE tenant = ? ORDER BY row", (self._tenant,)
         )
 
     def put_vector(self, model: str, name: str, vector: bytes) -> None:

@@ -102,7 +102,7 @@ def _give_vectors(session: Session) -> None:
     import numpy as np
 
     generator = np.random.default_rng(7)
-    for _, name in list(session.knowledge.hashes()):
+    for _, name, _ in list(session.knowledge.texts()):
         vector = generator.standard_normal(DIMENSIONS).astype("<f4").tobytes()
         session.knowledge.put_vector(Random.model, name, vector)
 

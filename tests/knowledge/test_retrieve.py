@@ -19,6 +19,9 @@ from hypothesis import strategies as st
 from agent_runtime import search_knowledge
 from agent_runtime.errors import ModelUnavailable, ToolDeclarationError
 from agent_runtime.knowledge import retrieve
+from agent_runtime.knowledge.retrieve import DEEP
+from agent_runtime.source import source_id, text_hash
+from agent_runtime.store import knowledge as store_knowledge
 from agent_runtime.testing.embedding import embedding
 from tests.knowledge.conftest import OpenShelf, Shelf
 
@@ -61,12 +64,87 @@ async def test_a_tie_stands_by_the_text(shelf: Shelf) -> None:
     assert [found.source.name for found in (await shelf.look("window")).found] == first
 
 
+class Placed:
+    """Puts each text where it was told to, and all others in one place."""
+
+    model = "placed"
+
+    def __init__(self, **places: list[float]) -> None:
+        self._places = places
+
+    async def embed(self, texts: Sequence[str], tenant: str) -> list[list[float]]:  # noqa: ARG002
+        return [self._places.get(text.split()[0], [1.0, 0.0]) for text in texts]
+
+
+async def test_texts_that_are_equally_near_stand_by_the_text(open_shelf: OpenShelf) -> None:
+    """More of them than are ranked, in whatever order they came; the same text by its source."""
+    shelf = open_shelf(Placed())
+    texts = [f"Window {number}." for number in range(DEEP + 10)]
+    for text in texts:
+        await shelf.put(f"{texts.index(text)}.txt", text)
+    for name in ("z.txt", "a.txt"):
+        await shelf.put(name, min(texts, key=text_hash))
+    await shelf.retriever.embed_missing("default")
+    found = [one.passage.text for one in (await shelf.look("zebra", limit=DEEP)).found]
+    assert found == sorted([*texts, *[min(texts, key=text_hash)] * 2], key=text_hash)[:DEEP]
+    names = [one.source.name for one in (await shelf.look("zebra", limit=3)).found]
+    assert names == sorted(names, key=source_id)
+
+
+async def test_both_rankings_count(open_shelf: OpenShelf) -> None:
+    """What words and meaning find goes before what meaning alone finds first."""
+    shelf = open_shelf(Placed(Zebra=[0.9, 0.1]))
+    await shelf.put("a.txt", "Zebra crossings.")
+    await shelf.put("b.txt", "Something else.")
+    await shelf.retriever.embed_missing("default")
+    found = (await shelf.look("zebra")).found
+    assert [(f.source.name, f.words_rank, f.vector_rank) for f in found] == [
+        ("a.txt", 1, 2),
+        ("b.txt", None, 1),
+    ]
+
+
+async def test_a_tie_of_both_rankings_stands_by_the_text(open_shelf: OpenShelf) -> None:
+    """One is first by words, the other by meaning: which came first decides nothing."""
+    meant = "Something of a zebra."
+    said = next(t for n in range(99) if text_hash(t := f"Zebra zebra {n}") > text_hash(meant))
+    shelf = open_shelf(Placed(Zebra=[0.9, 0.1], zebra=[1.0, 0.0]))
+    for name, text in (("a.txt", said), ("b.txt", meant)):
+        await shelf.put(name, text)
+    await shelf.retriever.embed_missing("default")
+    found = (await shelf.look("zebra")).found
+    assert [(f.words_rank, f.vector_rank) for f in found] == [(2, 1), (1, 2)]
+
+
+async def test_what_has_no_vector_yet_is_told_of(open_shelf: OpenShelf) -> None:
+    """It is found by its words alone, until it has one."""
+    shelf = open_shelf(Placed())
+    await shelf.put("a.txt", "The window.")
+    await shelf.retriever.embed_missing("default")
+    await shelf.put("b.txt", "The zebra.")
+    answer = await shelf.look("zebra")
+    assert answer.warnings == ("Passages without a vector yet: 1.",)
+    await shelf.retriever.embed_missing("default")
+    assert (await shelf.look("zebra")).warnings == ()
+
+
 async def test_what_is_not_in_force_is_not_found(shelf: Shelf) -> None:
     """On the day that is asked for; both ends belong to it."""
     days: dict[str, Any] = {"valid_from": date(2026, 1, 1), "valid_to": date(2026, 1, 31)}
     await shelf.put("a.md", "The window.", **days)
     for day, found in ((date(2025, 12, 31), 0), (date(2026, 1, 31), 1), (date(2026, 2, 1), 0)):
         assert len(await shelf.texts("window", day=day)) == found
+
+
+async def test_in_a_large_tenant_the_rarest_words_decide(
+    shelf: Shelf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A word of every text is not looked up beside one that tells them apart; alone it still is."""
+    monkeypatch.setattr(store_knowledge, "LOOKED_AT", 3)
+    for number in range(6):
+        await shelf.put(f"{number}.txt", f"Window {'zebra' if number == 4 else number}.")
+    assert await shelf.texts("window zebra") == ["Window zebra."]
+    assert len(await shelf.texts("window")) == 5
 
 
 async def test_words_of_scripts_without_blanks_are_found(shelf: Shelf) -> None:

@@ -42,7 +42,7 @@ NOTHING: dict[str, Callable[[Session], Any]] = {
     "passages": lambda s: s.knowledge.passages(HIDDEN),
     "passage": lambda s: s.knowledge.passage(HIDDEN, passage_id(HIDDEN, THEIRS)),
     "at": lambda s: s.knowledge.at(1),
-    "hashes": lambda s: [row for row, _ in s.knowledge.hashes() if row == 1],
+    "texts": lambda s: [row for row, _, _ in s.knowledge.texts() if row == 1],
     "rows": lambda s: [row for row in s.knowledge.rows(within(TODAY, ())) if row == 1],
     "vectors": lambda s: list(s.knowledge.vectors(MODEL, [HASH])),
     "pseudonyms.key": lambda s: s.pseudonyms.key(),
@@ -71,7 +71,7 @@ def everything(shelf: Shelf, tenant: str) -> list[Any]:
     passages = [known.passages(source.id) for source in sources]
     rows = [known.rows(within(TODAY, labels)) for labels in ((), ("x",), ("y",))]
     vectors = list(known.vectors(MODEL, [HASH])), known.missing_vectors(MODEL, 9)
-    return [sources, passages, rows, list(known.hashes()), vectors, known.state()]
+    return [sources, passages, rows, list(known.texts()), vectors, known.state()]
 
 
 async def _change(shelf: Shelf) -> None:
