@@ -26,7 +26,8 @@ from agent_runtime.app import App
 from agent_runtime.brief import Brief
 from agent_runtime.policy import PolicySet
 from agent_runtime.redact import PSEUDONYM, Minimise
-from agent_runtime.tool import Resource
+from agent_runtime.step import OfflineRule
+from agent_runtime.tool import Resource, Tool
 
 POLICY = """
 @id("a-lead-is-asked") @approvers("lead:1")
@@ -83,12 +84,14 @@ class CaseFacts(BaseModel):
 
 @dataclass
 class Post:
-    """The outside world: what there is to be read, and what was really sent."""
+    """The outside world: what there is to be read, what was really sent, and for whom facts were
+    read."""
 
     customer: dict[str, Any] = field(default_factory=dict)
     letters: list[str] = field(default_factory=list)
     problem: str = ""
     sent: list[tuple[str, str]] = field(default_factory=list)
+    looked_up: list[str] = field(default_factory=list)
 
 
 @tool(effect="read")
@@ -111,6 +114,7 @@ async def ask_bank(args: Case, call: ToolCall) -> str:
 
 
 async def case_facts(args: Answer, call: ToolCall) -> CaseFacts:
+    call.get(Post).looked_up.append(args.to)
     return CaseFacts(status="open")
 
 
@@ -136,8 +140,8 @@ def answer(brief: Brief) -> Envelope:
     return Envelope(**fields, status="proposed", reason=seen[:300], proposed_action=action)
 
 
-def mailroom(post: Post, sees: Minimise = SEES) -> App:
-    """The app, around one outside world. Its model is asked over HTTP."""
+def mailroom(post: Post, *, offline: OfflineRule = answer, send: Tool = send_answer) -> App:
+    """The app, around one outside world; `offline` answers where no model is connected."""
     step = Step(
         "answer_letter",
         context=Context(
@@ -148,9 +152,9 @@ def mailroom(post: Post, sees: Minimise = SEES) -> App:
                 search_knowledge("inbox", limit=10).with_inputs(query="message"),
             ],
             token_budget=40_000,
-            minimise=sees,
+            minimise=SEES,
         ),
-        reasoning=Reasoning(prompt="answer", proposes=[send_answer]),
+        reasoning=Reasoning(prompt="answer", offline=offline, proposes=[send]),
         policy="mailroom",
     )
     workflow = Workflow("mailroom", Letter, [step])
@@ -158,7 +162,7 @@ def mailroom(post: Post, sees: Minimise = SEES) -> App:
     async def open_post(_: Path) -> Post:
         return post
 
-    policies = {"mailroom": PolicySet.load("mailroom", {"p": POLICY}, [send_answer])}
+    policies = {"mailroom": PolicySet.load("mailroom", {"p": POLICY}, [send])}
     return App(
         folder=Path(),
         workflows={"mailroom": workflow},

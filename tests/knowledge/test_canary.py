@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import json
 import logging
 import re
@@ -30,9 +31,11 @@ from agent_runtime.identity import create_token
 from agent_runtime.knowledge.index import Incoming
 from agent_runtime.models.client import connect_model
 from agent_runtime.notice import Wanted
+from agent_runtime.redact import PSEUDONYM
 from agent_runtime.run import Run
 from agent_runtime.runtime import Runtime
 from agent_runtime.settings import NoticeSettings, ServeSettings, Settings
+from agent_runtime.store import Session
 from agent_runtime.telemetry import Capture, JsonLines, Telemetry
 from agent_runtime.testing import ChatReply, ChatRequest, ChatServer
 from agent_runtime.trigger import Trigger
@@ -64,6 +67,7 @@ class Traces:
     events: list[Event]
     left: dict[str, str]
     post: Post
+    key: bytes
 
 
 @dataclass
@@ -172,12 +176,24 @@ async def canary_run(folder: Path) -> Traces:
             "report": "\n".join(map(str, report)),
             "logs": "\n".join(lines),
             "spans": "\n".join(span.to_json() for span in spans),
+            "act": "\n".join(s.to_json() for s in spans if s.name == "execute_tool send_answer"),
             "otlp": encode_spans(spans).SerializeToString().decode("utf-8", "replace"),
             "webhooks": "\n".join(f"{head}{body.decode()}" for head, body in receiver.got),
             "error": run.reason,
+            "recordings": json.dumps(_recorded(session, run)),
+            "journal": json.dumps(
+                [e.model_dump(mode="json") for e in session.journal.find(run.id)]
+            ),
+            "checkpoints": str(session.checkpoints.get(run.id, "")),
             **canary.seen,
         }
-        return Traces(run, events, left, post)
+        return Traces(run, events, left, post, session.pseudonyms.key() or b"")
+
+
+def _recorded(session: Session, run: Run) -> list[Any]:
+    """The exchanges of a run, without the arguments of look-ups: those are stored as they came."""
+    found = session.recordings.find(run.id)
+    return [[one.response, one.request if one.kind == "model" else None] for one in found]
 
 
 def _log_to(lines: list[str]) -> Any:
@@ -272,6 +288,9 @@ def test_every_place_was_looked_at(traces: Traces) -> None:
         "otlp": "gen_ai.input.messages",
         "webhooks": "agent-runtime.pending",
         "metrics": "agent_runtime",
+        "recordings": "attachment-39",
+        "journal": "sent to [email:",
+        "checkpoints": "send_answer",
         f"200 /v1{about}/report?as=html": "attachment-39",
         f"200 /v1{about}/replay": "identical",
         f"200 {about}/input": "attachment-39",
@@ -289,6 +308,24 @@ def test_a_pseudonym_is_turned_back_for_the_one_who_sends(traces: Traces) -> Non
     ((to, text),) = traces.post.sent
     assert to in PLANTED["email"]
     assert text == f"Dear {to}, it is done."
+
+
+def test_facts_are_read_by_the_pseudonym(traces: Traces) -> None:
+    """Before the gate and again before the act: nothing is turned back but for the one call."""
+    assert len(traces.post.looked_up) >= 2
+    assert all(PSEUDONYM.fullmatch(name) for name in traces.post.looked_up)
+
+
+def test_a_trace_names_the_pseudonym_that_was_acted_on(traces: Traces) -> None:
+    """Where content is captured: the arguments that people approved, not what was sent."""
+    assert PSEUDONYM.search(traces.left["act"])
+
+
+def test_the_key_of_pseudonyms_is_told_nowhere(traces: Traces) -> None:
+    """Whoever had it could try values until their names fit."""
+    key = traces.key
+    forms = (key.hex(), base64.b64encode(key).decode(), repr(key)[2:-1])
+    assert [place for place, text in traces.left.items() if any(f in text for f in forms)] == []
 
 
 @pytest.mark.parametrize("kind", PLANTED)
