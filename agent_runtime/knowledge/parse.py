@@ -124,6 +124,7 @@ def _text(name: str, raw: bytes) -> Iterator[Section]:
 
 
 _UNSEEN = ("script", "style", "template", "noscript", "head", "iframe", "object", "svg")
+_UNSEEN_STYLE = re.compile(r"(?i)display\s*:\s*none|visibility\s*:\s*hidden")
 _BLOCKS = ("p", "li", "td", "th", "pre", "blockquote", "dt", "dd", "caption", "figcaption", "div")
 _HEADINGS = ("h1", "h2", "h3", "h4", "h5", "h6")
 
@@ -140,10 +141,9 @@ def _html_text(text: str) -> Iterator[Section]:
         page = BeautifulSoup(text, "html.parser")
     except RecursionError:
         return
-    for unseen in page(list(_UNSEEN)):
-        unseen.decompose()
-    for unseen in page.find_all(hidden=True):
-        unseen.decompose()
+    for hidden in (page(list(_UNSEEN)), page(hidden=True), page(style=_UNSEEN_STYLE)):
+        for unseen in hidden:
+            unseen.decompose()
     place, lines = "", list[str]()
     for block in page.find_all([*_HEADINGS, *_BLOCKS]):
         if block.find(list(_BLOCKS)):

@@ -160,6 +160,7 @@ FAILING = {
     "broken": (ChatReply("{", prompt_tokens=1), "of no use"),
     "down": (ChatReply(status=503, error="down"), "none gave an answer"),
     "lying": (about_nothing, "of no use"),
+    "asking": (ChatReply(tool_calls=(LOOK,)), "asked for a tool instead"),
 }
 
 

@@ -190,6 +190,21 @@ async def test_sources_are_refreshed_by_their_own_policy(shelf: Shelf, tmp_path:
     assert shelf.names() == ["daily.md", "manual.md"]
 
 
+@pytest.mark.parametrize(("refresh", "hours"), [("hourly", 1), ("daily", 24), ("weekly", 168)])
+async def test_a_source_is_due_when_its_policy_says(
+    shelf: Shelf, tmp_path: Path, refresh: str, hours: int
+) -> None:
+    """Not a second before, and again as long after it was looked at."""
+    (tmp_path / "a.md").write_text("One.")
+    await shelf.take(tmp_path / "a.md", refresh=refresh)
+    for _ in range(2):
+        shelf.clock.move(timedelta(hours=hours, seconds=-1))
+        assert [entry async for entry in shelf.library.refresh("default", "ada")] == []
+        shelf.clock.move(timedelta(seconds=1))
+        due = [entry async for entry in shelf.library.refresh("default", "ada")]
+        assert states(due) == {"a.md": "unchanged"}
+
+
 async def test_a_sealed_file_tells_neither_text_nor_words(open_shelf: OpenShelf) -> None:
     """And is searched as well; with another key in front it still is."""
     sealed = open_shelf(cipher=Sealing([b"k" * 32]))

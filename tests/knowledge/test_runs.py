@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -33,7 +34,7 @@ def quoting(brief: Brief) -> Envelope:
 async def put(office: Office, name: str, text: str, **about: Any) -> None:
     given = {"labels": ["handbook"], **about}
     incoming = Incoming(name, "text/markdown", text.encode(), given)
-    await office.runtime.library.add("default", "ada", incoming)
+    await office.runtime.library.add(office.tenant, "ada", incoming)
 
 
 @pytest.fixture
@@ -70,6 +71,22 @@ async def test_a_quote_leads_back_to_its_document(office: Office) -> None:
     assert (below.rank, below.above) == (2, (trail.passage.source,))
 
 
+async def test_words_that_do_not_stand_there_are_said_not_to(open_office: OpenOffice) -> None:
+    """In the trail as at the gate, which denies what rests on them."""
+
+    def lying(brief: Brief) -> Envelope:
+        cited = [one for one in quoting(brief).evidence if ".md#" in one.source]
+        lies = tuple(Evidence(source=one.source, quote="Payouts are free.") for one in cited)
+        return quoting(brief).model_copy(update={"evidence": lies})
+
+    office = await open_office(lying, step={"context": CONTEXT})
+    await put(office, "a.md", "Payouts are slow.")
+    record = await office.flow(message="payouts")
+    assert record.verdicts[0]["kind"] == "deny"
+    trail = trails(office, record)["a.md"]
+    assert {(one.quote, one.verified) for one in trail.quotes} == {("Payouts are free.", False)}
+
+
 async def test_documents_that_contradict_each_other_bring_a_person_in(office: Office) -> None:
     """Two windows in the handbook: what would run unattended is asked about."""
     await put(office, "a.md", "Payouts are made within 14 days.")
@@ -97,6 +114,30 @@ async def test_two_editions_in_force_bring_a_person_in(office: Office) -> None:
     )
     record = await office.flow(message="payouts")
     assert record.verdicts[0]["kind"] == "allow"
+
+
+async def test_a_run_is_shown_the_documents_of_its_tenant(office: Office) -> None:
+    """Of the same name, and of that label; whether they still stand is asked of them too."""
+    await put(office, "a.md", "Payouts are slow.")
+    office.tenant = "acme"
+    await put(office, "a.md", "Payouts are fast.")
+    await put(office, "b.md", "Payouts are kept from the desk.", labels=["board"])
+    record = await office.flow(message="payouts")
+    session = office.runtime.store.read("acme")
+    (body, *_) = record.bodies("bundle.assembled")
+    texts = [session.recordings.kept(name)["text"] for name in body["shown"]]
+    assert [text for text in texts if text.startswith("Payouts are")] == ["Payouts are fast."]
+    assert "withdrawn" not in record.bodies("gate.judged")[0]
+
+
+async def test_a_run_is_shown_what_is_in_force_on_its_day(office: Office) -> None:
+    """Not what was, nor what will be."""
+    today = NOON.date()
+    await put(office, "a.md", "Payouts were slow.", valid_to=today - timedelta(days=1))
+    await put(office, "b.md", "Payouts are fast.", valid_from=today, valid_to=today)
+    await put(office, "c.md", "Payouts will be slow.", valid_from=today + timedelta(days=1))
+    assert set(trails(office, await office.flow(message="payouts"))) >= {"b.md"}
+    assert {"a.md", "c.md"}.isdisjoint(trails(office, await office.flow(message="payouts")))
 
 
 async def test_a_document_that_is_too_old_is_stale(office: Office) -> None:
