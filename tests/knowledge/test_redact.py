@@ -31,6 +31,39 @@ def test_a_sentence_keeps_all_but_what_was_planted(number: int) -> None:
     assert "not to the card [card]!" in text
 
 
+SIGNS = "a1B2c3D4" * 5
+SECRETS = [
+    *(f"{prefix}-{SIGNS}" for prefix in ("sk", "rk", "pk", "glpat", "pypi", "hf", "xoxp")),
+    *(f"{prefix}_{SIGNS}" for prefix in ("whsec", "art", "npm", "dop_v1", "gho", "github_pat")),
+    "AKIA" + "A1B2C3D4" * 2,
+    "ASIA" + "A1B2C3D4" * 2,
+    f"AIza{SIGNS}",
+    f"eyJ{SIGNS}.eyJ{SIGNS}.{SIGNS}",
+    f"-----BEGIN PRIVATE KEY-----\n{SIGNS}",
+]
+SAID = (
+    f"https://mia:{SIGNS}@example.com/x",
+    *(f"{word}: {SIGNS}" for word in ("api key", "API_KEY", "token", "secret", "passphrase")),
+    *(f"the {word} is {SIGNS}" for word in ("password", "passwd", "pwd")),
+    f"Bearer {SIGNS}",
+    f'"token": "{SIGNS}"',
+)
+
+
+@pytest.mark.parametrize("secret", SECRETS)
+def test_each_form_of_a_secret_is_masked_whole(secret: str) -> None:
+    """By how it looks, with nothing said beside it."""
+    assert Redactor(Minimise()).text(f"See {secret} here").replace(" here", "") == "See [secret]"
+
+
+@pytest.mark.parametrize("text", SAID)
+def test_what_is_said_to_be_a_secret_is_masked(text: str) -> None:
+    """And only that: the words beside it tell what it was."""
+    told = Redactor(Minimise()).text(text)
+    assert SIGNS not in told
+    assert "[secret]" in told
+
+
 HARMLESS = (
     "Order 12345678 of 2026-03-30 cost 1,234.56 EUR.",
     "Item 1234567890 and tracking 778801023155.",
@@ -52,6 +85,7 @@ RECORD = {
     "name": "Mia Hart",
     "email": "mia@example.com",
     "address": {"city": "Bristol", "street": "14 Orchard Row"},
+    "addr": "14 Orchard Row",
     "cards": [{"brand": "visa", "number": "4111111111111111"}],
 }
 FIELDS = {"id": "show", "name": "mask", "address.city": "show", "cards.brand": "show"}

@@ -194,6 +194,19 @@ async def test_vectors_find_what_words_miss(open_shelf: OpenShelf) -> None:
     assert await shelf.retriever.embed_missing("default") == 0
 
 
+async def test_however_many_have_no_vector_all_get_one(
+    open_shelf: OpenShelf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A few at a time: what is embedded before an endpoint goes down is kept."""
+    monkeypatch.setattr(retrieve, "SENT", 2)
+    near = Near()
+    shelf = open_shelf(near)
+    for number in range(5):
+        await shelf.put(f"{number}.txt", f"Window {number}.")
+    assert await shelf.retriever.embed_missing("default") == 5
+    assert len(near.asked) == len(set(near.asked)) == 5
+
+
 async def test_vectors_keep_within_tenant_labels_and_days(open_shelf: OpenShelf) -> None:
     """As the words do."""
     shelf = open_shelf(Near())

@@ -112,6 +112,13 @@ def test_no_word_of_one_tenant_is_a_word_of_another() -> None:
     assert set(ours.split()).isdisjoint(theirs.split())
 
 
+async def test_each_tenant_makes_its_names_with_a_key_of_its_own(shelf: Shelf) -> None:
+    """One that knows a value cannot tell whether the other knows it; the key stays."""
+    make = lambda session: session.pseudonyms.make_key()  # noqa: E731
+    keys = [await shelf.store.write(tenant, make) for tenant in ("default", "other", "default")]
+    assert keys[0] == keys[2] != keys[1]
+
+
 async def test_a_word_of_another_tenant_would_not_help_either(
     two: Shelf, monkeypatch: pytest.MonkeyPatch
 ) -> None:
