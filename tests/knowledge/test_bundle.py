@@ -59,6 +59,13 @@ def test_the_same_text_found_again_is_shown_once_and_fresher() -> None:
     assert bundle.shown == (again,)
 
 
+def test_passages_stand_in_the_order_in_which_they_were_found_last() -> None:
+    """What came up again stands where it came up, so that the newest is read last."""
+    early = [passage("order-1", "paid"), passage("order-2", "open")]
+    bundle = assemble(early, [passage("order-1", "paid", minutes=5)], 100)
+    assert [p.source for p in bundle.shown] == ["order-2", "order-1"]
+
+
 def test_what_people_said_goes_first() -> None:
     """Where room is short, the customer's words stay and a tool's result is left out."""
     found = [passage("order-1", "x" * 40), passage("request", "y" * 40, origin="document")]

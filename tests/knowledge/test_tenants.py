@@ -10,7 +10,8 @@ import pytest
 from agent_runtime.knowledge.retrieve import within
 from agent_runtime.source import passage_id, source_id, text_hash
 from agent_runtime.store import Session, knowledge, words
-from tests.knowledge.conftest import TODAY, Shelf
+from tests.knowledge.conftest import TODAY, OpenShelf, Shelf
+from tests.knowledge.test_retrieve import Near
 
 OURS, THEIRS, SHARED = "Our window.", "Their window.", "t: The door of both."
 HIDDEN = source_id("b.txt")
@@ -104,6 +105,17 @@ async def test_a_removed_text_leaves_no_vector_that_the_other_would_keep_alive(t
     await put("default", lambda session: session.knowledge.put_vector(MODEL, HASH, VECTOR))
     await _remove(two)
     assert list(two.store.read("default").knowledge.vectors(MODEL, [HASH])) == []
+
+
+async def test_each_is_searched_by_its_own_vectors(open_shelf: OpenShelf) -> None:
+    """Also where as much was done in both, so that nothing else tells them apart."""
+    shelf = open_shelf(Near())
+    for tenant, text in (("default", OURS), ("other", THEIRS)):
+        await shelf.put("a.txt", text, tenant=tenant)
+        await shelf.retriever.embed_missing(tenant)
+    for tenant, text in (("default", OURS), ("other", THEIRS), ("default", OURS)):
+        (found,) = (await shelf.look("windowless", tenant=tenant)).found
+        assert (found.passage.text, found.words_rank, found.vector_rank) == (text, None, 1)
 
 
 def test_no_word_of_one_tenant_is_a_word_of_another() -> None:
