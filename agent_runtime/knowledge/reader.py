@@ -164,13 +164,9 @@ def timed(seconds: float, patience: float) -> Iterator[None]:
 
 
 def _limit(memory: int) -> None:
-    """Bound what a parser may take, and leave it no file to write. Where a system doesn't know
-    a limit, the others hold."""
-    for kind, limit in (
-        (resource.RLIMIT_AS, memory),
-        (resource.RLIMIT_FSIZE, 0),
-        (resource.RLIMIT_CORE, 0),
-    ):
+    """Bound what a parser may take, and leave it no file to write, not even a core. Where a
+    system doesn't know a limit, the other one holds."""
+    for kind, limit in ((resource.RLIMIT_AS, memory), (resource.RLIMIT_FSIZE, 0)):
         with suppress(ValueError, OSError):
             resource.setrlimit(kind, (limit, limit))
 
