@@ -95,7 +95,7 @@ class Batches:
 
     async def _pursue(self, tenant: str, batch: Batch) -> None:
         """Send a batch, or look at it; what fails follows the table of failures."""
-        endpoint = self._lineup.batch_endpoint(batch.model)
+        endpoint = await self._lineup.batch_endpoint(batch.model)
         if endpoint is None:
             await self._give_up(tenant, batch, "no batch endpoint is configured")
             return

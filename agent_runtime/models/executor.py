@@ -80,7 +80,7 @@ class Executor:
         for good, BudgetExceeded before asking for more than there is.
         """
         while True:
-            model = self._lineup.chosen(inquiry.choice, self._step)
+            model = await self._lineup.model(inquiry.choice.name, self._step)
             try:
                 return await self._attempt(inquiry, model, read)
             except _Unread as unread:

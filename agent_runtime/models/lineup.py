@@ -14,7 +14,7 @@ from agent_runtime.evidence import Document
 from agent_runtime.models.letter import BatchEndpoint
 from agent_runtime.models.limit import Limit
 from agent_runtime.models.model import Model, offline_model
-from agent_runtime.models.route import DEFAULT, Choice
+from agent_runtime.models.route import DEFAULT
 from agent_runtime.settings import ModelSettings, Settings
 from agent_runtime.step import Step
 
@@ -37,6 +37,7 @@ class Lineup:
     _connect: Connect | None = None
     _made: dict[str, Model] = field(default_factory=dict)
     _limits: dict[str, Limit] = field(default_factory=dict)
+    _door: asyncio.Lock = field(default_factory=asyncio.Lock)
     _closing: AsyncExitStack = field(default_factory=AsyncExitStack)
 
     async def close(self) -> None:
@@ -56,9 +57,9 @@ class Lineup:
         """Whether a model can be asked, and not only offline rules."""
         return self.default is not None or self._connect is not None
 
-    def model(self, name: str, step: Step) -> Model:
+    async def model(self, name: str, step: Step) -> Model:
         """The model of that name; raises SettingsError when nobody can answer."""
-        found = self._found(name)
+        found = await self._found(name)
         if found is not None:
             return found
         if step.reasoning.offline is None:
@@ -68,21 +69,20 @@ class Lineup:
             )
         return offline_model(step.reasoning.offline)
 
-    def _found(self, name: str) -> Model | None:
+    async def batch_endpoint(self, name: str) -> BatchEndpoint | None:
+        """Where batches of the model of that name go, if there is anywhere."""
+        model = await self._found(name)
+        return None if model is None or model.batching is None else model.batching().endpoint
+
+    async def _found(self, name: str) -> Model | None:
         if name == DEFAULT and self.default is not None:
             return self.default
         if name not in self._made and self._connect is not None:
-            self._made[name] = self._connect(name)
+            async with self._door:
+                if name not in self._made:
+                    # Seconds for the first one, which must not hold the loop: it has other runs.
+                    self._made[name] = await asyncio.to_thread(self._connect, name)
         return self._made.get(name)
-
-    def batch_endpoint(self, name: str) -> BatchEndpoint | None:
-        """Where batches of the model of that name go, if there is anywhere."""
-        model = self._found(name)
-        return None if model is None or model.batching is None else model.batching().endpoint
-
-    def chosen(self, choice: Choice, step: Step) -> Model:
-        """Who a choice names."""
-        return self.model(choice.name, step)
 
     def limit(self, model: Model) -> Limit:
         """The one limit of its provider."""
@@ -102,14 +102,13 @@ def line_up(settings: Settings, asking: ModelSettings, default: Model | None = N
 
     def connect(name: str) -> Model:
         # The client takes seconds to import: not before somebody is asked.
-        import httpx
-
         from agent_runtime.models.client import connect as make
         from agent_runtime.models.client import connect_model
+        from agent_runtime.models.wire import wire_client
 
         # A client of our own: langchain's default one is shared by the whole process, and fails
         # in its second event loop.
-        client = httpx.AsyncClient(timeout=settings.model_timeout, limits=httpx.Limits())
+        client = wire_client(settings.model_timeout)
         closing.push_async_callback(client.aclose)
         spec = asking.models.get(name)
         if spec is None:

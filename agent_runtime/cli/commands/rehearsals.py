@@ -85,7 +85,7 @@ class Tried:
             raise InvalidInput("--model", self.model, "cannot be asked", remedy=remedy)
         step = next(step for w in runtime.app.workflows.values() for step in w.steps)
         try:
-            found = lineup.model(self.model if declared and self.model else DEFAULT, step)
+            found = await lineup.model(self.model if declared and self.model else DEFAULT, step)
             yield Live(found, fresh=self.model is not None)
         finally:
             await lineup.close()
