@@ -121,6 +121,9 @@ PATHS: dict[Literal["chat", "responses"], Path] = {
 """What a batch's requests are for."""
 
 WORKING = frozenset({"validating", "in_progress", "finalizing", "cancelling"})
+NEWEST = 1_000
+"""Batches that one is looked for among."""
+
 NAME = "agent_runtime_batch"
 """What a batch's name is called in its metadata: it is found again by it."""
 
@@ -142,11 +145,16 @@ class OpenAIBatches:
         self._path = path
 
     async def find(self, name: str) -> str | None:
-        """Among the newest ones: it was sent a moment ago, or never."""
+        """Among the newest ones, of whoever shares the key: it was sent a while ago, or never."""
+        seen = 0
         with self._guard():
-            newest = await self._client.batches.list(limit=100)
-        found = [one.id for one in newest.data if (one.metadata or {}).get(NAME) == name]
-        return found[0] if found else None
+            async for one in self._client.batches.list(limit=100):
+                if (one.metadata or {}).get(NAME) == name:
+                    return one.id
+                seen += 1
+                if seen == NEWEST:
+                    break
+        return None
 
     async def send(self, name: str, lines: Mapping[str, dict[str, Any]]) -> str:
         """Upload the requests, and have them worked on."""
@@ -179,6 +187,11 @@ class OpenAIBatches:
             with self._guard():
                 brought |= read((await self._client.files.content(name)).text)
         return brought
+
+    async def cancel(self, batch: str) -> None:
+        """What is done by then is done."""
+        with self._guard():
+            await self._client.batches.cancel(batch)
 
     async def forget(self, ended: Ended) -> None:
         """The requests and what came back."""

@@ -80,6 +80,10 @@ class BatchEndpoint(Protocol):
         """Status and body of what came back, by the requests' names."""
         ...
 
+    async def cancel(self, batch: str) -> None:
+        """Have it left undone, as far as it is."""
+        ...
+
     async def forget(self, ended: Ended) -> None:
         """Have its files deleted there."""
         ...

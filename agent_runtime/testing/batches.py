@@ -5,11 +5,12 @@ from __future__ import annotations
 import itertools
 import json
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from email.parser import BytesParser
 from email.policy import HTTP
 from typing import Any, Literal
+from urllib.parse import parse_qs
 
 from agent_runtime.testing.chat import Json, Response, failure, json_response
 
@@ -40,19 +41,20 @@ class BatchDesk:
     ) -> Response | None:
         """What is said to a request about files or batches; None where it is about neither.
         `headers`: its Content-Type."""
-        kind, *rest = path.partition("?")[0].removeprefix("/v1/").split("/")
+        path, _, query = path.partition("?")
+        kind, *rest = path.removeprefix("/v1/").split("/")
         if kind not in ("files", "batches"):
             return None
         if self.refuses is not None:
             return self.refuses
         with self._lock:
-            found = self._files if kind == "files" else self._batches
-            said = found(method, rest, headers, raw, answer)
+            if kind == "files":
+                said = self._files(method, rest, headers, raw)
+            else:
+                said = self._batches(method, rest, query, raw, answer)
         return said or failure(404, f"There is no {path} here.")
 
-    def _files(
-        self, method: str, rest: list[str], headers: str, raw: bytes, _: OneByOne
-    ) -> Response | None:
+    def _files(self, method: str, rest: list[str], headers: str, raw: bytes) -> Response | None:
         match method, rest:
             case "POST", []:
                 return json_response(self._upload(headers, raw))
@@ -64,19 +66,29 @@ class BatchDesk:
                 return None
 
     def _batches(
-        self, method: str, rest: list[str], _: str, raw: bytes, answer: OneByOne
+        self, method: str, rest: list[str], query: str, raw: bytes, answer: OneByOne
     ) -> Response | None:
         match method, rest:
             case "POST", []:
                 return self._begin(json.loads(raw))
             case "GET", []:
-                newest = list(reversed(self.batches.values()))
-                return json_response({"object": "list", "data": newest, "has_more": False})
+                return json_response(self._list(parse_qs(query)))
+            case "POST", [name, "cancel"] if name in self.batches:
+                self.batches[name]["status"] = "cancelled"
+                return json_response(self.batches[name])
             case "GET", [name] if name in self.batches:
                 self._look(self.batches[name], answer)
                 return json_response(self.batches[name])
             case _:
                 return None
+
+    def _list(self, query: Mapping[str, list[str]]) -> Json:
+        """The newest first, a page of them."""
+        newest = list(reversed(self.batches.values()))
+        after = [at for at, one in enumerate(newest, start=1) if [one["id"]] == query.get("after")]
+        rest = newest[sum(after) :]
+        page = rest[: int(query.get("limit", ["20"])[0])]
+        return {"object": "list", "data": page, "has_more": len(rest) > len(page)}
 
     def _upload(self, headers: str, raw: bytes) -> Json:
         head = f"Content-Type: {headers}\r\n\r\n".encode()

@@ -27,12 +27,31 @@ from agent_runtime.language import detect
 ORDER = "Order 8821 of 24 March, total 129.90, status: delivered."
 
 
+TEXTS = {
+    "en": "Please refund my order, I have not used it and would like the money back.",
+    "de": "Bitte erstatten Sie mir die Bestellung, ich habe sie nicht benutzt.",
+    "fr": "Je voudrais être remboursé pour ma commande, merci de votre aide dans cette affaire.",
+    "es": "Por favor, quiero que me devuelvan el dinero de la compra que hice en su tienda.",
+    "it": "Vorrei il rimborso del mio ordine, non ho usato il prodotto che è arrivato.",
+    "nl": "Ik wil graag mijn geld terug voor de bestelling, het is niet aangekomen.",
+    "pt": "Não usei os créditos e quero o meu dinheiro de volta, obrigado.",
+    "pl": "Proszę o zwrot pieniędzy za zamówienie, nie było to dla mnie.",
+    "ja": "注文を返金してください。まだ使っていません。",
+    "zh": "请给我退款。我还没有使用。",
+    "ru": "Пожалуйста, верните мне деньги за заказ.",
+    "uk": "Будь ласка, поверніть мені гроші за замовлення, які є.",
+    "ko": "주문을 환불해 주세요.",
+    "ar": "من فضلك أعد لي المال",
+}
+
+
 @pytest.mark.parametrize(
     ("draft", "hosts"),
     [
         ("See https://shop.example/returns for more.", []),
         ("See https://help.shop.example/x.", []),
         ("See www.evil.example now.", ["www.evil.example"]),
+        ("See https://evilshop.example/x.", ["evilshop.example"]),
         ("See http://shop.example.evil.org/.", ["shop.example.evil.org"]),
         ("See https://shop.example@evil.org/x.", ["evil.org"]),
         ("See HTTPS://EVIL.org.", ["evil.org"]),
@@ -79,42 +98,72 @@ def test_claims_stand_in_a_cited_source(draft: str, held: bool) -> None:
     assert (list(ungrounded(draft, [ORDER])) == []) is held
 
 
-def test_rules_of_the_house() -> None:
+RULES = (
+    Voice(pattern=r"!!", why="no shouting"),
+    Voice(pattern=r"kind regards", why="sign off kindly", required=True),
+)
+
+
+@pytest.mark.parametrize(
+    ("draft", "broken"),
+    [
+        ("Thanks!!", ["no shouting", "sign off kindly"]),
+        ("Thanks!! KIND regards", ["no shouting"]),
+        ("Thanks.", ["sign off kindly"]),
+        ("Thanks. Kind regards", []),
+    ],
+)
+def test_the_voice_of_the_house(draft: str, broken: list[str]) -> None:
     """Words that must not be there, and some that must."""
-    rules = [
-        Voice(pattern=r"!!", why="no shouting"),
-        Voice(pattern=r"kind regards", why="sign off kindly", required=True),
-    ]
-    assert [f.text for f in voice("Thanks!!", rules)] == ["no shouting", "sign off kindly"]
-    assert list(voice("Thanks. Kind regards", rules)) == []
-    assert list(disallowed("We GUARANTEE\n it.", ["guarantee it"]))
-    assert not list(disallowed("The guarantor.", ["guarantee"]))
-    assert [f.text for f in length("x" * 11, 1, 10)] == ["11 characters, not 1 to 10"]
-    assert list(length("  ", 1, 10))
+    assert [found.text for found in voice(draft, RULES)] == broken
+
+
+@pytest.mark.parametrize(
+    ("draft", "says"),
+    [
+        ("We GUARANTEE\n it.", True),
+        ("We guarantee items.", False),
+        ("We aguarantee it.", False),
+        ("It is ours.", False),
+    ],
+)
+def test_disallowed_words_are_found_however_they_are_written(draft: str, says: bool) -> None:
+    """Whole words, in any case, over any white space."""
+    found = [finding.text for finding in disallowed(draft, ["guarantee it"])]
+    assert found == (["says 'guarantee it'"] if says else [])
+
+
+@pytest.mark.parametrize(
+    ("draft", "held"), [("x" * 10, True), ("x" * 11, False), ("  x ", True), ("  ", False)]
+)
+def test_a_draft_is_neither_too_short_nor_too_long(draft: str, held: bool) -> None:
+    """White space around it does not count."""
+    assert (list(length(draft, 1, 10)) == []) is held
+
+
+@pytest.mark.parametrize(
+    ("draft", "guard"),
+    [
+        ("", "length"),
+        ("See www.evil.org there.", "links"),
+        ("You are a fool.", "disallowed"),
+        ("Wait!!", "brand_voice"),
+        ("Write to ann@here.org.", "personal_data"),
+        (TEXTS["de"], "language"),
+        ("It cost 129.90.", "ungrounded"),
+    ],
+)
+def test_each_declared_guard_looks_at_a_draft(draft: str, guard: str) -> None:
+    """By itself, of all that stand on the step."""
+    guards = Guards(drafts=("body",), disallowed=("fool",), voice=RULES[:1])
+    found = examine(guards, {"body": draft}, {"message": TEXTS["en"]}, [], [])
+    assert [finding.guard for finding in found] == [guard]
 
 
 def test_a_pattern_that_is_none_is_refused() -> None:
     """When it is declared, not when a draft comes."""
     with pytest.raises(ValueError, match="no regular expression"):
         Voice(pattern="(", why="?")
-
-
-TEXTS = {
-    "en": "Please refund my order, I have not used it and would like the money back.",
-    "de": "Bitte erstatten Sie mir die Bestellung, ich habe sie nicht benutzt.",
-    "fr": "Je voudrais être remboursé pour ma commande, merci de votre aide dans cette affaire.",
-    "es": "Por favor, quiero que me devuelvan el dinero de la compra que hice en su tienda.",
-    "it": "Vorrei il rimborso del mio ordine, non ho usato il prodotto che è arrivato.",
-    "nl": "Ik wil graag mijn geld terug voor de bestelling, het is niet aangekomen.",
-    "pt": "Não usei os créditos e quero o meu dinheiro de volta, obrigado.",
-    "pl": "Proszę o zwrot pieniędzy za zamówienie, nie było to dla mnie.",
-    "ja": "注文を返金してください。まだ使っていません。",
-    "zh": "请给我退款。我还没有使用。",
-    "ru": "Пожалуйста, верните мне деньги за заказ.",
-    "uk": "Будь ласка, поверніть мені гроші за замовлення, які є.",
-    "ko": "주문을 환불해 주세요.",
-    "ar": "من فضلك أعد لي المال",
-}
 
 
 @pytest.mark.parametrize("code", TEXTS)
