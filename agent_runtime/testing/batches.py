@@ -25,11 +25,13 @@ OneByOne = Callable[[str, Json], Response]
 class BatchDesk:
     """What the server does with batches. `looks`: how often one is looked at before it ends;
     `fate`: how it ends; `refuses`: what is said to every request instead, such as a 404 of a
-    provider that knows no batches. `batches` and `files` are what is there by now."""
+    provider that knows no batches; `unheard`: how many batches are begun with a 503 for an answer.
+    `batches` and `files` are what is there by now."""
 
     looks: int = 1
     fate: Fate = "completed"
     refuses: Response | None = None
+    unheard: int = 0
     batches: dict[str, Json] = field(default_factory=dict)
     files: dict[str, bytes] = field(default_factory=dict)
     _looked: dict[str, int] = field(default_factory=dict)
@@ -108,6 +110,9 @@ class BatchDesk:
         name = f"batch_{next(self._numbers)}"
         told = {"id": name, "object": "batch", "created_at": 0, "status": "in_progress"}
         self.batches[name] = asked | told
+        if self.unheard:
+            self.unheard -= 1
+            return failure(503, "Not now.")
         return json_response(self.batches[name])
 
     def _look(self, batch: Json, answer: OneByOne) -> None:

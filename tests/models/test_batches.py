@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
+from copy import copy
+from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 import pytest
@@ -14,7 +17,9 @@ from agent_runtime.brief import Brief
 from agent_runtime.budget import Spent
 from agent_runtime.envelope import parse_envelope
 from agent_runtime.errors import WorkflowError
+from agent_runtime.models.batches import Batches
 from agent_runtime.models.inquiry import Reply
+from agent_runtime.models.lineup import Lineup
 from agent_runtime.models.parking import WAITS, Parked
 from agent_runtime.models.prompt import answer_schema, render
 from agent_runtime.replay.replay import replay
@@ -218,20 +223,117 @@ async def test_an_endpoint_in_trouble_is_asked_again(batching: Ask) -> None:
     assert len(desk.server.desk.batches) == 1
 
 
-async def test_a_batch_is_not_sent_twice(batching: Ask) -> None:
-    """Whoever died between sending it and writing that down: it is found again by its name."""
+TIMES_OUT = (61, 16, 31, 61, 121, 241, 481)
+"""Seconds in which sending a batch is given up."""
+
+
+async def test_a_batch_whose_sending_nobody_heard_of_is_found(batching: Ask) -> None:
+    """However many others have been sent with the same key since; it is not sent again."""
+    desk = await batching(answer, batches=BatchDesk(unheard=1))
+    (run,) = await parked(desk)
+    await pass_time(desk, 61)
+    others = {f"other_{n}": {"id": f"other_{n}", "metadata": {}} for n in range(250)}
+    desk.server.desk.batches |= others
+    await pass_time(desk, 16, 16, 31)
+    assert (await desk.office.drive(run)).state == "completed"
+    assert len(desk.server.desk.batches) == 251
+
+
+async def test_a_batch_that_cannot_be_sent_costs_nothing(batching: Ask) -> None:
+    """What is known not to be there is asked by itself, and only that is paid for."""
+    asking = {**HALF, "budgets": {"tenant_day": {"tokens": 50_000}}}
+    desk = await batching(answer, asking=asking)
+    (run,) = await parked(desk)
+    desk.server.desk.files = Unwritable()
+    await pass_time(desk, *TIMES_OUT)
+    assert (await desk.office.drive(run)).state == "completed"
+    assert states(desk, run)[-1] == "asked by itself: it could not be sent"
+    assert spent(desk).tokens == 120
+
+
+class Unwritable(dict[str, bytes]):
+    """A shelf that takes nothing."""
+
+    def __setitem__(self, name: str, content: bytes) -> None:
+        raise OSError(28, "No space left on device")
+
+
+async def test_what_may_be_paid_for_twice_is_told(batching: Ask) -> None:
+    """A batch that was begun or not, and cannot be looked for: the run's history says so, and the
+    budget holds its estimate."""
+    asking = {**HALF, "budgets": {"tenant_day": {"tokens": 50_000}}}
+    desk = await batching(answer, batches=BatchDesk(unheard=1), asking=asking)
+    (run,) = await parked(desk)
+    await pass_time(desk, 61)
+    desk.server.desk.refuses = failure(503, "Not now.")
+    await pass_time(desk, *TIMES_OUT)
+    assert (await desk.office.drive(run)).state == "completed"
+    assert states(desk, run)[-1].endswith("could not be looked for, and may be paid for twice")
+    assert spent(desk).tokens > 4_000
+
+
+async def test_answers_that_are_paid_for_are_waited_for_while_the_key_is_refused(
+    batching: Ask,
+) -> None:
+    """Somebody changes the key meanwhile: they are fetched then, and asked for once."""
     desk = await batching(answer)
     (run,) = await parked(desk)
     await pass_time(desk, 61)
-    await desk.office.runtime.store.write("default", forget_theirs)
-    await pass_time(desk, 301, 16, 31)
+    desk.server.desk.refuses = failure(401, "Who are you?")
+    await pass_time(desk, 16, 31, 61)
+    desk.server.desk.refuses = None
+    await pass_time(desk, 121, 241, 481)
     assert (await desk.office.drive(run)).state == "completed"
-    assert len(desk.server.desk.batches) == 1
+    assert [call.batched for call in desk.calls(desk.office.record(run))] == [True]
 
 
-def forget_theirs(session: Any) -> None:
-    """As the kill leaves it."""
-    session._connection.execute("UPDATE batches SET theirs = NULL")
+async def test_a_batch_that_is_waited_for_no_more_is_called_off(batching: Ask) -> None:
+    """At the provider; what it may have done by then is told, and stays drawn."""
+    asking = {**HALF, "budgets": {"tenant_day": {"tokens": 50_000}}}
+    desk = await batching(answer, batches=BatchDesk(looks=1_000), asking=asking)
+    (run,) = await parked(desk)
+    await pass_time(desk, 61, 16, 26 * 3600)
+    (batch,) = desk.server.desk.batches.values()
+    assert batch["status"] == "cancelled"
+    assert states(desk, run)[-1].endswith("took too long, and may be paid for twice")
+    assert spent(desk).tokens > 4_000
+
+
+@dataclass(frozen=True)
+class Sleeper:
+    """A process that falls asleep before it sends a batch; others go on meanwhile."""
+
+    lineup: Lineup
+    meanwhile: Callable[[], Awaitable[None]]
+
+    async def batch_endpoint(self, name: str) -> Any:
+        endpoint: Any = await self.lineup.batch_endpoint(name)
+        send = endpoint.send
+
+        async def sleep_and_send(*asked: Any) -> Any:
+            await self.meanwhile()
+            return await send(*asked)
+
+        endpoint = copy(endpoint)
+        endpoint.send = sleep_and_send
+        return endpoint
+
+
+async def test_a_process_that_slept_while_it_sent_takes_its_batch_back(
+    batching: Ask, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Another one took it to be dead and sent the same: the second is called off, and told."""
+    desk = await batching(answer)
+    (run,) = await parked(desk)
+    runtime, tenant = desk.office.runtime, desk.office.tenant
+    sleeper: Any = Sleeper(runtime.batches._lineup, partial(pass_time, desk, 301))
+    desk.office.clock.move(timedelta(seconds=61))
+    for sending in await Batches(runtime.store, sleeper).set_out(tenant):
+        await sending
+    await pass_time(desk, 16, 31)
+    assert (await desk.office.drive(run)).state == "completed"
+    assert [b["status"] for b in desk.server.desk.batches.values()] == ["completed", "cancelled"]
+    assert [one.message for one in caplog.records].count("batch sent twice") == 1
 
 
 async def test_a_worker_that_dies_before_parking_hands_in_once(batching: Ask) -> None:
