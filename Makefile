@@ -10,6 +10,7 @@ SOAK ?= tests/rules tests/store tests/checkpoint tests/queue
 ROUNDS ?= 5
 SEED ?= 7
 SHOTS ?= screenshots
+DATA := $(or $(AGENT_RUNTIME_DATA),data)
 
 .PHONY: demo test cover check format bench serve redteam screenshots soak clean lock
 .DEFAULT_GOAL := demo
@@ -52,14 +53,14 @@ cover: $(READY) ## all tests, with the lines and branches that they reach
 	@$(BIN)/pytest -n auto --cov --cov-report=term $(TESTS)
 
 serve: $(READY) ## the console and the HTTP API on the demo's data, without tokens, on this machine only
-	@test -f data/runtime.db || $(BIN)/agent-runtime demo --leave-open
+	@test -f $(DATA)/runtime.db || $(BIN)/agent-runtime demo --leave-open
 	@$(BIN)/agent-runtime serve --dev
 
 screenshots: $(READY) ## every screen of the console, light and dark, wide and narrow (needs Chromium)
 	@$(BIN)/python -m tests.console.screens $(SHOTS)
 
 redteam: $(READY) ## bad proposals and stolen rights, tried on a copy of the demo's runs
-	@test -f data/runtime.db || $(BIN)/agent-runtime demo
+	@test -f $(DATA)/runtime.db || $(BIN)/agent-runtime demo
 	@$(BIN)/agent-runtime redteam
 
 soak: $(READY) ## kills, races and stopped workers at length, then the tests about them again and again

@@ -2,27 +2,43 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Annotated
+from collections.abc import Iterator, Sequence
+from typing import Annotated, Any, TypeVar
 
 from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi.responses import RedirectResponse
 
-from agent_runtime.access import Caller, a_run
+from agent_runtime.access import Caller, a_policy, a_run
 from agent_runtime.api import replays as api
 from agent_runtime.api.route import Route
 from agent_runtime.api.site import Here, OnRun, Site, Who
+from agent_runtime.console.compare_view import said
 from agent_runtime.console.forking import Change, changeable, changed
 from agent_runtime.console.form import Form, Posted, SignedIn, model
 from agent_runtime.console.page import show
+from agent_runtime.console.states import RUN_WORDS
 from agent_runtime.console.timeline import Visit, read_timeline
-from agent_runtime.errors import AgentRuntimeError, Conflict, InvalidInput, NotFound, RecordingGone
+from agent_runtime.errors import (
+    AgentRuntimeError,
+    Conflict,
+    InvalidInput,
+    NotFound,
+    PolicyError,
+    RecordingDamaged,
+    RecordingGone,
+)
+from agent_runtime.report import Report, build_report, render_text
+from agent_runtime.report.report import VisitTold
 from agent_runtime.run import Run
 
 router = APIRouter(include_in_schema=False, dependencies=[SignedIn], route_class=Route)
 
 Readable = Annotated[Run, Depends(OnRun("read"))]
 Word = Annotated[str, Query(max_length=200)]
+Begun = TypeVar("Begun", bound=api.RehearseFork)
+
+GROUPS = ("input", "evidence", "envelope", "prompt", "model", "policy")
+REFUSED = (InvalidInput, NotFound, Conflict, PolicyError, RecordingGone, RecordingDamaged)
 
 
 @router.post("/runs/{run_id}/replay")
@@ -48,20 +64,65 @@ async def fork(request: Request, form: Posted, site: Here, caller: Who, run_id: 
     if form.get("review"):
         return _page(request, site, caller, run, form)
     try:
-        visit = _chosen(_visits(site, caller, run), form)
-        if visit is None:
-            raise InvalidInput("at", form.get("at"), "is no step that it visited")
-        asked = model(
-            api.ForkRun,
-            at=visit.step,
-            visit=visit.number,
-            reason=form.get("reason").strip(),
-            **changed(changeable(site, site.read(caller), run, visit), form.under("")),
-        )
+        reason = form.get("reason").strip()
+        asked = _asked(api.ForkRun, site, caller, run, form, reason=reason)
         made = await api.fork_run(run, asked, site, caller, Response())
-    except (InvalidInput, NotFound, Conflict, RecordingGone) as error:
+    except REFUSED as error:
         return _page(request, site, caller, run, form, told=error)
     return RedirectResponse(f"/runs/{made.id}", 303)
+
+
+@router.post("/runs/{run_id}/fork/rehearsal")
+async def rehearse(
+    request: Request, form: Posted, run: Readable, site: Here, caller: Who
+) -> Response:
+    """Play the same fork on the recordings, and show what would come of it."""
+    if form.get("review"):
+        return _page(request, site, caller, run, form)
+    try:
+        asked = _asked(api.RehearseFork, site, caller, run, form)
+        now = await api.rehearse(run, asked, site, caller)
+    except REFUSED as error:
+        return _page(request, site, caller, run, form, told=error)
+    return show(
+        request,
+        "rehearsed.html",
+        run=run,
+        found=now,
+        rows=list(_beside(build_report(site.read(caller), run), now)),
+        edits=asked.edits.named,
+        states=RUN_WORDS,
+        said=said,
+        text="\n".join(render_text(now)),
+    )
+
+
+def _asked(
+    kind: type[Begun], site: Site, caller: Caller, run: Run, form: Form, **more: str
+) -> Begun:
+    """What the API is asked for; raises InvalidInput."""
+    visit = _chosen(_visits(site, caller, run), form)
+    if visit is None:
+        raise InvalidInput("at", form.get("at"), "is no step that it visited")
+    edits = changed(_changeable(site, caller, run, visit), form.under(""))
+    return model(kind, at=visit.step, visit=visit.number, **edits, **more)
+
+
+def _changeable(site: Site, caller: Caller, run: Run, visit: Visit) -> list[Change]:
+    """All that may be other, without policies that the caller may not read."""
+
+    def is_shown(one: Change) -> bool:
+        thing = a_policy(one.name, caller.tenant)
+        return one.group != "policy" or site.runtime.app.access.ask(caller, "read", thing).counts
+
+    return list(filter(is_shown, changeable(site, site.read(caller), run, visit)))
+
+
+def _beside(then: Report, now: Report) -> Iterator[tuple[VisitTold, VisitTold | None]]:
+    """Each visit of the rehearsal, with what it was in the run."""
+    was = {(visit.step, visit.visit): visit for visit in then.visits}
+    for visit in now.visits:
+        yield visit, was.get((visit.step, visit.visit))
 
 
 def _visits(site: Site, caller: Caller, run: Run) -> Sequence[Visit]:
@@ -86,10 +147,11 @@ def _page(
 ) -> Response:
     visits = _visits(site, caller, run)
     visit = _chosen(visits, form) or (visits[0] if visits else None)
-    changes: list[Change] = []
-    if visit is not None:
-        changes = changeable(site, site.read(caller), run, visit)
+    changes = [] if visit is None else _changeable(site, caller, run, visit)
     ruling = site.runtime.app.access.ask(caller, "resume", a_run(run))
+    groups: dict[str, Any] = {
+        group: [one for one in changes if one.group == group] for group in GROUPS
+    }
     return show(
         request,
         "fork.html",
@@ -97,10 +159,7 @@ def _page(
         run=run,
         visits=visits,
         visit=visit,
-        groups={
-            group: [one for one in changes if one.group == group]
-            for group in ("input", "evidence", "envelope")
-        },
+        groups=groups,
         rules=() if ruling.counts else ruling.rules,
         form=form,
         told=told,

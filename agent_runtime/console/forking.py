@@ -14,10 +14,14 @@ from agent_runtime.console.text import words
 from agent_runtime.console.timeline import Visit
 from agent_runtime.console.visit_view import bundles
 from agent_runtime.errors import InvalidInput
+from agent_runtime.models.route import DEFAULT
+from agent_runtime.models.template import hash_of
+from agent_runtime.policy.engine import BASE_FILE
 from agent_runtime.run import Run
+from agent_runtime.step import Step
 from agent_runtime.store import Session
 
-Group = Literal["input", "evidence", "envelope"]
+Group = Literal["input", "evidence", "envelope", "prompt", "model", "policy"]
 """What the API's own fork takes."""
 
 MOST_SOURCES = 60
@@ -27,12 +31,16 @@ STATUSES = ("proposed", "needs_approval", "insufficient", "done", "failed")
 ACTION = "proposed_action"
 TEXTS = ("text", "long", "decimal", "date", "datetime", "choice")
 """Arguments of these kinds are texts in JSON; the others are typed as JSON."""
+WRITTEN: tuple[Group, ...] = ("prompt", "policy")
+"""Groups of texts that somebody wrote as a file."""
 
 
 @dataclass(frozen=True)
 class Change:
-    """One thing that may be other in the fork: `name` within its group as the API names it,
-    `old` as it was, in words. Empty `choices`: any text. `is_text`: else it is typed as JSON."""
+    """One thing that may be other in the fork: `name` within its group as the API names it (empty
+    where the group is one thing), `old` as it is without a change, in words. Empty `choices`: any
+    text. `is_text`: else it is typed as JSON. `then`: what it was in the run, where that is
+    neither."""
 
     group: Group
     name: str
@@ -40,16 +48,17 @@ class Change:
     old: str
     choices: tuple[str, ...] = ()
     is_text: bool = True
+    then: str = ""
 
     @property
     def field(self) -> str:
         """Its name in the form."""
-        return f"{self.group}.{self.name}"
+        return f"{self.group}.{self.name}" if self.name else self.group
 
     @property
     def is_long(self) -> bool:
         """Whether it needs several lines."""
-        return len(self.old) > LONG or "\n" in self.old
+        return self.group in WRITTEN or len(self.old) > LONG or "\n" in self.old
 
 
 def changeable(site: Site, session: Session, run: Run, visit: Visit) -> list[Change]:
@@ -59,6 +68,9 @@ def changeable(site: Site, session: Session, run: Run, visit: Visit) -> list[Cha
     found += [Change("evidence", source, source, text) for source, text in _texts(session, visit)]
     if envelope is not None:
         found += _conclusion(site, run, visit, envelope)
+    step = _step(site, run, visit)
+    if step is not None:
+        found += [*_asking(site, session, run, visit, step), *_judging(site, step)]
     return found
 
 
@@ -76,14 +88,19 @@ def concluded(visit: Visit) -> Mapping[str, Any] | None:
     return None
 
 
-def changed(changes: list[Change], typed: Mapping[str, str]) -> dict[Group, dict[str, Any]]:
+def changed(changes: list[Change], typed: Mapping[str, str]) -> dict[Group, Any]:
     """What was typed otherwise than it was, by group; raises InvalidInput for no JSON where it was
     not text before."""
-    found: dict[Group, dict[str, Any]] = {"input": {}, "evidence": {}, "envelope": {}}
+    found: dict[Group, Any] = {}
     for one in changes:
-        text = typed.get(one.field, one.old)
-        if text != one.old:
-            found[one.group][one.name] = _value(one, text)
+        old = one.old.replace("\r\n", "\n")  # as forms are read
+        text = typed.get(one.field, old)
+        if text == old:
+            continue
+        if one.name:
+            found.setdefault(one.group, {})[one.name] = _value(one, text)
+        else:
+            found[one.group] = text
     return found
 
 
@@ -130,6 +147,36 @@ def _conclusion(
             yield Change("envelope", name, label, "", (), field.kind in TEXTS)
 
 
+def _asking(site: Site, session: Session, run: Run, visit: Visit, step: Step) -> Iterator[Change]:
+    """The prompt that a model would be asked with now, and which model; none where none is."""
+    name = step.reasoning.prompt
+    if name is None:
+        return
+    now = site.runtime.app.prompts.get(run.workflow, {}).get(name, "")
+    then = _asked_with(session, run, visit)
+    yield Change("prompt", name, f"Prompt {name}", now, then="" if then == now else then)
+    known = site.runtime.models.asking.models
+    yield Change("model", "", "Model", "", ("", DEFAULT, *known))
+
+
+def _asked_with(session: Session, run: Run, visit: Visit) -> str:
+    """The prompt of then, as the envelope names it; empty where its text is not kept."""
+    named = str((concluded(visit) or {}).get("prompt", "")).rpartition(" ")[2]
+    version = session.versions.get(run.workflow, run.version)
+    texts = [] if version is None else list(version.prompts.values())
+    given = () if run.origin is None else run.origin.prompts.values()
+    texts += [str(session.recordings.kept(content)) for content in given]
+    return next((text for text in texts if hash_of(text) == named), "")
+
+
+def _judging(site: Site, step: Step) -> Iterator[Change]:
+    """The project's own part of the policy that is in force; none where there is none."""
+    policy = site.runtime.app.policies.get(step.policy or "")
+    own = [text for file, text in policy.texts.items() if file != BASE_FILE] if policy else []
+    if policy and len(own) == 1:
+        yield Change("policy", policy.name, f"Policy {policy.name}", own[0])
+
+
 def _tools(site: Site, run: Run, visit: Visit) -> tuple[str, ...]:
     return tuple(sorted(tool.name for tool in _proposes(site, run, visit)))
 
@@ -143,8 +190,14 @@ def _arguments(site: Site, run: Run, visit: Visit, tool: str) -> tuple[Field, ..
 
 
 def _proposes(site: Site, run: Run, visit: Visit) -> Any:
+    step = _step(site, run, visit)
+    return () if step is None else step.reasoning.proposes
+
+
+def _step(site: Site, run: Run, visit: Visit) -> Step | None:
+    """None where this code has it no more."""
     steps = site.runtime.app.workflow(run.workflow).steps
-    return next((one.reasoning.proposes for one in steps if one.name == visit.step), ())
+    return next((one for one in steps if one.name == visit.step), None)
 
 
 def _shown(value: Any) -> tuple[str, tuple[str, ...], bool]:

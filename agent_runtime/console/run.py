@@ -86,7 +86,7 @@ def _resumption(run: Run, form: Form) -> Resumption:
         case "skip":
             return model(Resumption, **given, skip=step)
         case "input":
-            fields = changed(input_of(run), form.under(""))["input"]
+            fields = changed(input_of(run), form.under("")).get("input")
             if not fields:
                 raise InvalidInput("input", "", "is as it was", remedy="Correct what is wrong.")
             return model(Resumption, **given, input=fields)

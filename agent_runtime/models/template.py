@@ -103,8 +103,12 @@ def read_prompt(name: str, text: str) -> Prompt:
         first = error.errors(include_url=False)[0]
         field = ".".join(str(part) for part in first["loc"]) or "front matter"
         raise WorkflowError(f"Prompt {name!r}: {field}: {first['msg']}.") from error
-    hashed = "sha256:" + hashlib.sha256(text.encode()).hexdigest()
-    return Prompt(name=name, matter=known, body=body, hash=hashed)
+    return Prompt(name=name, matter=known, body=body, hash=hash_of(text))
+
+
+def hash_of(text: str) -> str:
+    """The hash by which envelopes name the file."""
+    return "sha256:" + hashlib.sha256(text.encode()).hexdigest()
 
 
 def choose(texts: Mapping[str, str], name: str, run_id: str) -> Prompt:

@@ -9,13 +9,14 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, get_args
 
 from agent_runtime.envelope import validate_envelope
-from agent_runtime.errors import NotFound, RecordingGone
+from agent_runtime.errors import InvalidInput, NotFound, RecordingGone
 from agent_runtime.evidence import Document, Shown
 from agent_runtime.replay.change import with_policies
 from agent_runtime.replay.edits import Edits, check_edits
+from agent_runtime.replay.player import Gap
 from agent_runtime.replay.stage import staged
 from agent_runtime.replay.tape import load_tape
 from agent_runtime.report import Report, build_report
@@ -124,7 +125,8 @@ async def plan_fork(
     _require_step(workflow, step)
     texts = runtime.app.prompts.get(workflow.name, {})
     check_edits(edits, workflow, texts, runtime.models, rehearsal=rehearsal)
-    values = await _state_at(runtime, origin, edits.node, step, visit)
+    node = _entry(origin, step, visit, edits)
+    values = await _state_at(runtime, origin, node, step, visit)
     inputs = validate_input(workflow, {**origin.input, **edits.input})
     documents = tuple(session.runs.documents(run_id))
     state, contents = _edited(session, workflow, values, step, edits, operator)
@@ -132,9 +134,9 @@ async def plan_fork(
     named = Origin(
         run=run_id,
         step=step,
-        visit=state["visits"].get(step, 0) + (edits.node != "gate"),
+        visit=state["visits"].get(step, 0) + (node != "gate"),
         by=operator.name,
-        node=edits.node,
+        node=node,
         edits=edits.named,
         rehearsal=rehearsal,
         state=Content.of(state).hash,
@@ -142,6 +144,24 @@ async def plan_fork(
         model=edits.model,
     )
     return Start(inputs, documents, state, (*contents, *prompts.values()), named)
+
+
+def _entry(run: Run, step: str, visit: int | None, edits: Edits) -> Entry:
+    """The node that a fork begins at: where its origin, a fork itself, began later in that visit,
+    there too. Raises InvalidInput for an edit of what comes before that."""
+    begun, order = run.origin, get_args(Entry)
+    if begun is None or step != begun.step or visit not in (None, begun.visit):
+        return edits.node
+    if order.index(edits.node) >= order.index(begun.node):
+        return edits.node
+    if edits.node == "context" and not edits.input:
+        return begun.node
+    raise InvalidInput(
+        "at",
+        step,
+        f"is where {run.id}, a fork itself, began with its {begun.node}: nothing comes before",
+        remedy=f"Fork {begun.run}, which it comes from.",
+    )
 
 
 async def _state_at(
@@ -191,10 +211,21 @@ async def rehearse_fork(
     seeds = (start.state, *(one for one in [*known, *fresh] if one is not None))
     begun = {"input": start.input, "origin": start.origin}
     forked = replace(tape, run=tape.run.model_copy(update=begun), seeds=seeds)
+    if edits.model:  # what another one answered is nothing that this one said
+        kept = tuple(one for one in tape.recordings if one.kind != "model")
+        forked = replace(forked, recordings=kept, calls=())
     app = with_policies(runtime.app, edits.policy) if edits.policy else runtime.app
     async with staged(app, load_model_settings()) as stage:
         run = await stage.try_out(forked)
+        if stage.gap is not None:
+            run = run.model_copy(update={"reason": _unknown(stage.gap, edits)})
         return build_report(stage.store.read(operator.tenant), run)
+
+
+def _unknown(gap: Gap, edits: Edits) -> str:
+    """Where a rehearsal ended before the run did."""
+    missing = f"answer of the model {edits.model!r}" if edits.model else gap.what
+    return f"The recording ends here: its {missing} was never recorded. What follows is unknown."
 
 
 def _require_step(workflow: Workflow, step: str) -> None:

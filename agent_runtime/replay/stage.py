@@ -70,6 +70,11 @@ class Stage:
         """How often the last run asked the live model."""
         return 0 if self._player is None else self._player.asked_live
 
+    @property
+    def gap(self) -> Gap | None:
+        """Where the recording of the last run ended, if it did."""
+        return None if self._player is None else self._player.gap
+
     async def play(self, tape: Tape) -> AsyncIterator[Played]:
         """The run's chapters in order, up to and with the first that the recording ends in."""
         self._player = player = Player(tape, self.clock)

@@ -125,6 +125,30 @@ async def test_another_tenants_run_cannot_be_forked(asking: Office) -> None:
         await forked(asking, record.run)
 
 
+@pytest.mark.parametrize(
+    ("changed", "node"),
+    [
+        ("evidence.account-a1", "reasoning"),
+        ("envelope.reason", "gate"),
+        ("input.message", "context"),
+    ],
+)
+async def test_a_fork_is_forked_from_where_it_began(
+    asking: Office, changed: str, node: str
+) -> None:
+    """With what it was forked with; what comes before that is its origin's."""
+    record = await asking.flow("lena approve")
+    made = await asking.drive(await forked(asking, record.run, read_edits({changed: "As told."})))
+    again = await asking.drive(await forked(asking, made))
+    assert again.origin is not None
+    assert (again.origin.run, again.origin.node, again.state) == (made.id, node, made.state)
+    envelopes = [asking.record(run).bodies("envelope.emitted")[0] for run in (made, again)]
+    assert envelopes[0] == envelopes[1]
+    if node != "context":
+        with pytest.raises(InvalidInput, match=f"Fork {record.run.id}"):
+            await forked(asking, made, read_edits({"input.message": "Otherwise."}))
+
+
 async def test_a_fork_is_replayed_like_any_run(open_office: OpenOffice) -> None:
     """From its own beginning."""
     office = await open_office(step=PROMPTED)
