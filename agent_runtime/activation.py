@@ -107,14 +107,16 @@ class Activation:
         """
         self.in_force(name)
         draft = self._draft(name, self._file(name) if text is None else text, by, reason)
+        found, untried = None, ""
         try:
             found = await self.rehearse(draft)
-        except (InvalidInput, Conflict):
-            found = None  # nothing was decided yet, or nothing that can be told again
+        except (InvalidInput, Conflict) as error:
+            untried = error.message  # nothing was decided yet, or nothing that can be told again
         fresh = self._load(name, draft.text)
         rules = widening_rules(self.in_force(name).rules, fresh.rules)
         shown = {
             "rehearsal": None if found is None else _tried(found),
+            "untried": untried,
             "widening": evidence(self._session(), rules, found),
         }
         return await self._store(draft.model_copy(update=shown), "policy.proposed", by)

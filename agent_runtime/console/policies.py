@@ -9,6 +9,7 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi.responses import RedirectResponse
 
 from agent_runtime.access import Caller, a_policy
+from agent_runtime.activation import RECENT
 from agent_runtime.api import policies as api
 from agent_runtime.api.route import Route
 from agent_runtime.api.site import Here, Site, Who
@@ -153,6 +154,7 @@ def _one(
         table=rows,
         problem=problem,
         may_propose=may.counts,
+        recent=RECENT,
         form=form or Form(),
         told=told,
     )

@@ -90,7 +90,7 @@ class PolicyChange(BaseModel):
 
     `failures`: the rows of the project's decision table that it does not satisfy. `rehearsal`: what
     it would have made of the newest decisions; None where there were none, or none that could be
-    trusted. `widening`: what is known about what it would let run unattended; None where nothing
+    trusted: `untried` says it. `widening`: what is known about what it would let run unattended; None where nothing
     more would.
     """
 
@@ -107,6 +107,7 @@ class PolicyChange(BaseModel):
     cases: int
     failures: tuple[str, ...]
     rehearsal: Tried | None = None
+    untried: str = ""
     widening: Widening | None = None
     reason: str
     proposed_by: str

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
 
+from agent_runtime.clock import SystemClock
+from agent_runtime.store import Session, Store
 from tests.api.project import LOW_RISK
 from tests.api.served import PATIENCE, Served, is_problem, serving
 
@@ -85,6 +89,27 @@ def test_a_change_takes_two(office: Served) -> None:
     again = office.question({"id": asked["run_id"]})
     assert [slot["role"] for slot in again["slots"]] == ["finance"]
     is_problem(paul.post(path, json=seen), 409, "conflict", "active already")
+
+
+def proposed(office: Served, text: str) -> tuple[str, str]:
+    """A change that waits: its path, and the digest of its rehearsal."""
+    body = {"text": text, "reason": "To be looked at."}
+    made = office.as_("petra").post("/v1/policies/ledger/propose", json=body).json()
+    return f"/v1/policies/changes/{made['id']}/activate", made["rehearsal"]["digest"]
+
+
+def test_only_the_digest_of_its_own_rehearsal_puts_a_change_in_force(office: Served) -> None:
+    """Neither any word, nor that of another policy, nor of the same one on an older range."""
+    office.begin("20.00")
+    path, older = proposed(office, STRICT + "// looked at\n")
+    _, others = proposed(office, STRICT + "// something else\n")
+    office.begin("30.00")
+    path, own = proposed(office, STRICT + "// looked at\n")
+    paul = office.as_("paul")
+    for seen in ("sha256:" + "0" * 64, "", others, older):
+        answer = paul.post(path, json={"rehearsal": seen})
+        is_problem(answer, 409, "conflict", "names no such rehearsal", own)
+    assert paul.post(path, json={"rehearsal": own}).status_code == 200
 
 
 def test_a_change_survives_a_restart_and_the_files_do_not_count(office: Served) -> None:
@@ -167,6 +192,35 @@ def test_a_server_without_a_worker_follows(office: Served, apart: Served) -> Non
     tried = lena.post(f"/v1/approvals/{again['id']}/try-edit", json=edit)
     assert (rules(tried), tried.json()["counts"]) == (["ask-finance"], False)
     is_problem(apart.decide(again, "lena"), 403, "not_permitted")
+
+
+def test_others_are_answered_while_a_change_is_rehearsed(office: Served) -> None:
+    """Whoever asks whether the server lives hears it, again and again, before the report."""
+    decide_like_the_last(office, 600)
+    probe, lives = office.client(None), 0
+    with ThreadPoolExecutor(1) as other:
+        asked = other.submit(proposed, office, STRICT + "// at length\n")
+        while not asked.done():
+            assert probe.get("/livez").status_code == 200
+            lives += 1
+        asked.result()
+    probe.close()
+    assert lives > 10
+
+
+def decide_like_the_last(office: Served, times: int) -> None:
+    """More decisions, each as the last one was."""
+    store = Store(office.data / "runtime.db", SystemClock())
+
+    def repeat(session: Session) -> None:
+        (last,) = session.events.judged(None, 1)
+        for _ in range(times):
+            session.events.append("gate.judged", last.run_id, **(last.body or {}))
+
+    try:
+        asyncio.run(store.write("default", repeat))
+    finally:
+        store.close()
 
 
 def test_and_is_followed(office: Served, apart: Served) -> None:
