@@ -90,8 +90,8 @@ class PolicyChange(BaseModel):
 
     `failures`: the rows of the project's decision table that it does not satisfy. `rehearsal`: what
     it would have made of the newest decisions; None where there were none, or none that could be
-    trusted: `untried` says it. `widening`: what is known about what it would let run unattended; None where nothing
-    more would.
+    trusted, which `untried` says. `widening`: what is known about what it would let run unattended;
+    None where nothing more would.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
