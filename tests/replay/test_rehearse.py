@@ -8,6 +8,7 @@ from decimal import Decimal
 import pytest
 
 from agent_runtime import Envelope
+from agent_runtime.activation import Activation
 from agent_runtime.app import App
 from agent_runtime.brief import Brief
 from agent_runtime.errors import Conflict, InvalidInput, PolicyError
@@ -148,6 +149,23 @@ async def test_there_is_no_report_without_trust(past: Office) -> None:
     )
     with pytest.raises(Conflict, match="doesn't give 1 of its own answers again"):
         await tried(past, STRICTER)
+
+
+async def test_a_proposal_that_could_not_be_rehearsed_says_why(office: Office) -> None:
+    """Whoever is to put it in force reads it: there was nothing, or nothing to be trusted."""
+    owner = Activation(office.runtime)
+    first = await owner.propose("ledger", "petra", "First.", STRICTER)
+    assert (first.rehearsal, "no decision to rehearse" in first.untried) == (None, True)
+    await office.flow()
+    second = await owner.propose("ledger", "petra", "Then.", STRICTER)
+    assert (second.rehearsal is None, second.untried) == (False, "")
+    rewrite(
+        office,
+        "UPDATE event_bodies SET body = replace(body, '[\"small-unattended\"]', '[\"other\"]')"
+        " WHERE body LIKE '%signals%'",
+    )
+    third = await owner.propose("ledger", "petra", "At last.", STRICTER)
+    assert (third.rehearsal, "doesn't give 1 of its own" in third.untried) == (None, True)
 
 
 async def test_decisions_under_an_older_policy_are_held_against_that_one(
