@@ -11,6 +11,7 @@ from agent_runtime import Envelope
 from agent_runtime.activation import Activation
 from agent_runtime.app import App
 from agent_runtime.brief import Brief
+from agent_runtime.budget import Budget
 from agent_runtime.errors import Conflict, InvalidInput, PolicyError
 from agent_runtime.models.model import offline_model
 from agent_runtime.policy import PolicySet
@@ -23,7 +24,7 @@ from agent_runtime.replay.rehearsal import Limits, Rehearsal, name_of
 from agent_runtime.replay.rehearse import Stretch, rehearse
 from agent_runtime.replay.stub import Live
 from agent_runtime.settings import ModelSettings
-from agent_runtime.verdict import Verdict
+from agent_runtime.verdict import Verdict, VerdictKind
 from tests.conftest import OpenOffice
 from tests.ledger import POLICY, make_app, make_pay, pay_once, pay_workflow, proposal
 from tests.office import Office
@@ -114,15 +115,17 @@ async def test_what_no_policy_may_allow_is_tried(past: Office) -> None:
     assert found.fixtures.let_through == ()
 
 
+@pytest.mark.parametrize("kind", ["allow", "needs_approval"])
 async def test_what_lets_them_through_is_named_and_breaks_the_gate(
-    past: Office, monkeypatch: pytest.MonkeyPatch
+    past: Office, monkeypatch: pytest.MonkeyPatch, kind: VerdictKind
 ) -> None:
-    """Were the base rules gone, every mutation would be seen, by name; no limit allows for one."""
+    """Were the base rules gone, every mutation would be seen, by name; no limit allows for one.
+    Nobody may be asked about it either."""
     reader = Reader(past.runtime.store.read("default"), past.runtime.app)
     events = past.runtime.store.read("default").events.judged(None, 10)
     decided = [one for one in reader.read(events) if isinstance(one, Decided)]
     found = await tried(past, POLICY)
-    monkeypatch.setattr(PolicySet, "judge", lambda *_: Verdict(kind="allow", rules=("open",)))
+    monkeypatch.setattr(PolicySet, "judge", lambda *_: Verdict(kind=kind, rules=("open",)))
     opened = try_fixtures(past.runtime.app, decided)
     assert (opened.tried, len(opened.let_through)) == (25, 25)
     assert {words.partition(":")[0] for words in opened.let_through} == set(MUTATIONS)
@@ -302,3 +305,22 @@ async def test_a_live_model_answers_where_the_recording_ends(open_office: OpenOf
         render_text(found, Limits())
     )
     assert office.bank.payouts == record.payouts
+
+
+@pytest.mark.parametrize("where", ["settings", "step"])
+async def test_a_live_model_is_asked_within_the_budgets_of_today(
+    open_office: OpenOffice, where: str
+) -> None:
+    """A replay costs nothing, and has none; what is asked now is paid for now."""
+    office = await open_office(step=PROMPTED)
+    await office.flow()
+    little = Budget(tokens=1)
+    asking = ModelSettings(budgets={"run": little} if where == "settings" else {})
+    app = with_prompt(office.runtime.app, "pay", "Decide at once.")
+    if where == "step":
+        limited = replace(PROMPTED["reasoning"], budget=little)
+        app = replace(app, workflows={"ledger": pay_workflow(make_pay(), reasoning=limited)})
+    change = Change("a prompt", app, graphs=True, live=Live(offline_model(pay_once)))
+    session = office.runtime.store.read("default")
+    found = await rehearse(session, office.runtime.app, change, Stretch(), asking)
+    assert (found.live, [one.why for one in found.unknown]) == (0, ["ends needs_attention"])

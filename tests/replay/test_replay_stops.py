@@ -26,7 +26,7 @@ from tests.conftest import OpenOffice
 from tests.ledger import PayRequest, get_account, make_app, make_pay
 from tests.models.conftest import Ask, answer, ask
 from tests.office import Office
-from tests.replay.conftest import again
+from tests.replay.conftest import again, under
 
 __all__ = ["ask"]
 
@@ -178,6 +178,15 @@ async def test_a_run_cancelled_in_the_middle_is_played_that_far(ask: Ask) -> Non
     await office.runtime.cancel(run.id, office.person("lena"), "Not any more.")
     found = await identical(office, office.read(run))
     assert (office.read(run).state, found.envelopes) == ("cancelled", 1)
+
+
+async def test_a_run_cut_off_is_compared_with_all_that_it_told(ask: Ask) -> None:
+    """It had looked something up before it was cut off: asked otherwise, it never comes so far."""
+    office, run = await interrupted(ask)
+    await office.runtime.cancel(run.id, office.person("lena"), "Not any more.")
+    found = await again(office, run, under(office, prompt="Otherwise."))
+    assert found.divergence is not None
+    assert (found.result, found.divergence.what) == ("diverged", "prompt")
 
 
 def crashing(_: Brief) -> Envelope:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
+from decimal import Decimal
+from typing import Annotated, Any
 
 import pytest
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
-from agent_runtime import Context, Reasoning
+from agent_runtime import Context, Edge, Reasoning
 from agent_runtime.errors import WorkflowError
 from agent_runtime.run import Run
 from agent_runtime.workflow import Migration, Workflow
@@ -31,6 +32,27 @@ class PayIn(Pay):
     """What a newer `pay` is told."""
 
     currency: str = "EUR"
+
+
+class PayShort(Pay):
+    """One whose note is short."""
+
+    note: Annotated[str, Field(max_length=10)] = "payout"
+
+
+class PayLess(BaseModel):
+    """One that says nothing."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    account: str
+    amount: Decimal
+
+
+BACK = replace(
+    pay_workflow(make_pay()),
+    edges=[Edge("pay_out", "pay_out", on=frozenset({"rejected"}), at_most=2)],
+)
 
 
 async def resumed(open_office: OpenOffice, older: dict[str, Any], newer: Workflow) -> Run:
@@ -60,9 +82,28 @@ LOOKING = Reasoning(rule=pay_once, proposes=[make_pay()], tools=[get_account])
             "tool 'get_account' was removed from reasoning",
         ),
         ({}, pay_workflow(make_pay(arguments=PayIn)), "'pay' now takes 'currency'"),
+        ({}, pay_workflow(make_pay(arguments=PayShort)), "argument 'note' of 'pay' has changed"),
+        ({}, pay_workflow(make_pay(arguments=PayLess)), "'pay' no longer takes 'note'"),
         ({}, pay_workflow(make_pay("manual")), "was idempotency_key, is manual"),
+        ({}, pay_workflow(make_pay(), reasoning=LOOKING), "'get_account' was added to reasoning"),
+        ({}, BACK, "to pay_out on rejected, at most 2 times was added"),
+        (
+            {"workflow": BACK},
+            pay_workflow(make_pay()),
+            "to pay_out on rejected, at most 2 times was removed",
+        ),
     ],
-    ids=["a renamed step", "a removed tool", "another argument", "another recovery"],
+    ids=[
+        "a renamed step",
+        "a removed tool",
+        "another argument",
+        "a changed argument",
+        "an argument less",
+        "another recovery",
+        "another tool",
+        "another edge",
+        "an edge less",
+    ],
 )
 async def test_a_mismatch_says_what_differs_and_what_to_do(
     open_office: OpenOffice, older: dict[str, Any], newer: Workflow, differs: str
