@@ -13,7 +13,7 @@ from agent_runtime.run import Run
 from tests.conftest import OpenOffice
 from tests.ledger import POLICY, QUOTE
 from tests.office import Office
-from tests.replay.conftest import PROMPTED, again
+from tests.replay.conftest import PROMPTED, again, rewrite
 
 
 async def forked(
@@ -157,6 +157,16 @@ async def test_a_fork_is_replayed_like_any_run(open_office: OpenOffice) -> None:
     made = await office.drive(await forked(office, record.run))
     found = await again(office, made)
     assert (found.result, found.divergence) == ("identical", None)
+
+
+async def test_a_fork_whose_beginning_is_forgotten_is_not_replayed(asking: Office) -> None:
+    """The state that it was forked with."""
+    record = await asking.flow("lena approve")
+    made = await asking.drive(await forked(asking, record.run))
+    assert made.origin is not None
+    assert rewrite(asking, "DELETE FROM contents WHERE hash = ?", made.origin.state) == 1
+    found = await again(asking, made)
+    assert (found.result, "what it was forked with is not" in found.problem) == ("pruned", True)
 
 
 async def test_a_rehearsed_fork_is_judged_by_another_policy(office: Office) -> None:

@@ -229,11 +229,14 @@ def test_a_change_that_cannot_be_used_is_refused(
 
 
 async def test_its_digest_names_both_policies_and_the_stretch(past: Office) -> None:
-    """The same again has the same; another policy or one more decision has another."""
+    """The same again has the same; another policy, one more decision or another history under the
+    same numbers has another."""
     first, again = await tried(past, STRICTER), await tried(past, STRICTER)
     assert first.digest == again.digest
     assert (await tried(past, LOOSER)).digest != first.digest
     assert (await tried(past, STRICTER, limit=4)).digest != first.digest
+    numbers = (first.old, first.new, first.first, first.last)
+    assert name_of(*numbers, "another event") != name_of(*numbers, "the last event")
     await past.flow()
     assert (await tried(past, STRICTER)).digest != first.digest
 

@@ -12,7 +12,7 @@ from agent_runtime.run import Run
 from tests.conftest import OpenOffice
 from tests.ledger import PayRequest, done, make_pay, pay_as, pay_once, pay_step, scripted
 from tests.office import Office
-from tests.replay.conftest import again
+from tests.replay.conftest import again, rewrite
 
 IMPOSSIBLE = [pay_as(amount="9999")] * 6
 """As often as a step may propose what cannot be, before a person has to look."""
@@ -102,6 +102,20 @@ async def test_a_corrected_input_begins_anew(stopped: tuple[Office, Run]) -> Non
     assert office.question(run).action.target_id == "a2"
     found = await again(office, run)
     assert (found.result, found.divergence) == ("identical", None)
+
+
+@pytest.mark.parametrize("side", ["before", "after"])
+async def test_a_corrected_run_whose_input_is_forgotten_is_not_replayed(
+    stopped: tuple[Office, Run], side: str
+) -> None:
+    """Neither the original nor what it was corrected to can be made up."""
+    office, run = stopped
+    run = await resumed(office, run, input={"account": "a2"})
+    (told,) = office.record(run).bodies("run.resumed")
+    assert rewrite(office, "DELETE FROM contents WHERE hash = ?", told["input"][side]) == 1
+    found = await again(office, run)
+    said = "an input that was corrected is not in the store any more"
+    assert (found.result, said in found.problem) == ("pruned", True)
 
 
 async def test_a_corrected_run_is_still_the_one_that_its_trigger_started(
