@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from datetime import date
 from typing import Annotated, Any
 
@@ -14,6 +13,7 @@ from agent_runtime.api.once import OncePerKey
 from agent_runtime.api.page import When
 from agent_runtime.api.site import Here, OnRun, Reader, Site, Who
 from agent_runtime.evaluation.evaluate import ERROR_RATE
+from agent_runtime.evaluation.labelling import LabelTask
 from agent_runtime.evaluation.report import Report
 from agent_runtime.evaluation.shadow import Comparison, Did
 from agent_runtime.evaluation.window import window
@@ -95,16 +95,6 @@ class GradeList(_Body):
     """All of one run."""
 
     items: list[Grade]
-
-
-class LabelTask(_Body):
-    """One run to be labelled, with what there is to judge it by."""
-
-    run: str
-    label: str
-    values: list[str]
-    guidelines: str
-    seen: dict[str, Any]
 
 
 class LabelQueue(_Body):
@@ -194,17 +184,7 @@ async def following(
     """One run of a workflow for the caller to label; first those that one other person has
     labelled."""
     task = site.runtime.labeller.next(caller.operator, name, label)
-    if task is None:
-        return LabelQueue(task=None)
-    return LabelQueue(
-        task=LabelTask(
-            run=task.run_id,
-            label=task.kind.name,
-            values=list(task.kind.values),
-            guidelines=task.kind.guidelines,
-            seen=asdict(task.seen),
-        )
-    )
+    return LabelQueue(task=None if task is None else task.told)
 
 
 @router.post("/labels", status_code=201)

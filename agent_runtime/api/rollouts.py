@@ -7,16 +7,13 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Query
 from pydantic import BaseModel, ConfigDict, StringConstraints
 
-from agent_runtime.access import a_policy
 from agent_runtime.api.once import OncePerKey
 from agent_runtime.api.site import Here, Reader, Who
+from agent_runtime.evaluation.trial import right_to_stop
 from agent_runtime.evaluation.watching import Watching, watching
 from agent_runtime.rollout import Rollout, Trial
 
 router = APIRouter(prefix="/v1/rollouts", tags=["rollouts"], route_class=OncePerKey)
-
-PROMPTS = "prompts"
-"""What stands for all prompts where a right to change policies is asked for."""
 
 
 class RolloutList(BaseModel):
@@ -57,18 +54,15 @@ class StopRollout(BaseModel):
 
 async def startable(body: StartRollout, site: Here, caller: Who) -> StartRollout:
     """What to try, once the caller may: of a policy, who may put its change in force."""
-    await site.require(caller, "propose", a_policy(body.policy or PROMPTS, caller.tenant))
-    change = site.runtime.trials.change_of(caller.operator, body.trial)
-    if change is not None:
-        thing = a_policy(change.name, change.tenant, change.proposed_by)
-        await site.require(caller, "activate", thing)
+    for act, thing in site.runtime.trials.rights_to_start(caller.operator, body.trial):
+        await site.require(caller, act, thing)
     return body
 
 
 async def stoppable(rollout_id: str, site: Here, caller: Who) -> Rollout:
     """The rollout in the path, once the caller may end it."""
     rollout = site.read(caller).rollouts.get(rollout_id)
-    await site.require(caller, "propose", a_policy(rollout.policy or PROMPTS, caller.tenant))
+    await site.require(caller, *right_to_stop(rollout))
     return rollout
 
 

@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from agent_runtime.cli.opens import assessment, opens
 from agent_runtime.cli.options import (
     HERE,
     AppFolder,
     As,
     AsJson,
     DataFolder,
-    Url,
+    RunId,
     Why,
     hello_person,
+    open_place,
 )
+
+if TYPE_CHECKING:
+    from agent_runtime.cli.assessment import Assessment
+    from agent_runtime.cli.screen import Screen
 
 app = typer.Typer()
 outcomes = typer.Typer(no_args_is_help=True, help="Tell what came of runs.")
@@ -26,44 +32,34 @@ labels = typer.Typer(no_args_is_help=True, help="Say what one thinks of runs.")
 Since = Annotated[str | None, typer.Option(help="First UTC day, 2026-03-01; default: 30 days.")]
 Until = Annotated[str | None, typer.Option(help="Last UTC day; default: today.")]
 Only = Annotated[str | None, typer.Option("--workflow", help="Only this workflow.")]
-RunId = Annotated[str, typer.Argument(help="Id of the run.", metavar="RUN")]
+Workflow = Annotated[str, typer.Argument(help="Name of the workflow.", metavar="WORKFLOW")]
 
 
 @app.command()
+@opens(assessment, who="may")
 def evaluate(
+    runs: Assessment,
+    screen: Screen,
     workflow: Only = None,
     since: Since = None,
     until: Until = None,
     error_rate: Annotated[
         float, typer.Option(help="What the threshold of confidence is to keep.")
     ] = 0.05,
-    folder: AppFolder = HERE,
-    data: DataFolder = None,
-    url: Url = None,
-    as_json: AsJson = False,
 ) -> None:
     """How well runs do: answers, calibration, times, drift, outcomes."""
-    hello_person("evaluate", as_json=as_json)
     from agent_runtime.cli.commands import evaluation as commands
 
-    desk, screen = commands.open_desk(folder, data, url, as_json=as_json)
-    commands.evaluate(desk, screen, workflow, (since, until), error_rate)
+    commands.evaluate(runs, screen, workflow, (since, until), error_rate)
 
 
 @app.command()
-def grade(
-    run_id: RunId,
-    who: As,
-    folder: AppFolder = HERE,
-    data: DataFolder = None,
-    as_json: AsJson = False,
-) -> None:
+@opens(assessment, who="must")
+def grade(runs: Assessment, screen: Screen, run_id: RunId) -> None:
     """Have a run's declared graders judge it."""
-    hello_person(f"grade {run_id}", as_json=as_json)
     from agent_runtime.cli.commands import evaluation as commands
 
-    desk, screen = commands.open_desk(folder, data, None, who, as_json=as_json)
-    commands.grade(desk, screen, run_id)
+    commands.grade(runs, screen, run_id)
 
 
 @app.command()
@@ -91,110 +87,100 @@ def export(
     from agent_runtime.cli.commands import export as commands
     from agent_runtime.cli.reading import read_moment
 
-    if verify:
+    if verify:  # by whoever was handed the folder: nothing is opened, no project is needed
         return commands.check(out, as_json=as_json)
     times = (read_moment("--since", since), read_moment("--until", until))
     wanted = commands.wanted(form, workflow, times, consented=consented)
-    return commands.export(folder, data, who, out, wanted, as_json=as_json)
+    place, screen = open_place(folder, data, as_json=as_json)
+    return commands.export(place, screen, who, out, wanted)
 
 
 @rollouts.command("list")
-def rollouts_list(
-    folder: AppFolder = HERE, data: DataFolder = None, as_json: AsJson = False
-) -> None:
-    """List rollouts with their last look."""
+@opens(assessment, who="may")
+def rollouts_list(runs: Assessment, screen: Screen) -> None:
+    """List rollouts with the figures of both arms."""
     from agent_runtime.cli.commands import rollouts as commands
 
-    commands.show_list(folder, data, as_json=as_json)
+    commands.show_list(runs, screen)
 
 
 @rollouts.command("start")
+@opens(assessment, who="must")
 def rollouts_start(
-    workflow: Annotated[str, typer.Argument(help="Name of the workflow.", metavar="WORKFLOW")],
+    runs: Assessment,
+    screen: Screen,
+    workflow: Workflow,
     of: Annotated[str, typer.Argument(help="What is used now.", metavar="PROMPT|POLICY")],
     candidate: Annotated[
         str, typer.Argument(help="A prompt, or a proposed change's id.", metavar="CANDIDATE")
     ],
-    who: As,
     policy: Annotated[bool, typer.Option("--policy", help="Try a policy, not a prompt.")] = False,
     rehearsal: Annotated[
         str | None, typer.Option(help="Digest of the change's rehearsal, as having seen it.")
     ] = None,
     share: Annotated[float, typer.Option(help="Of new runs, 0 to 0.5.")] = 0.2,
     effect: Annotated[float, typer.Option(help="How much worse has to be noticed.")] = 0.1,
-    folder: AppFolder = HERE,
-    data: DataFolder = None,
-    as_json: AsJson = False,
 ) -> None:
     """Give a share of new runs another prompt, or a policy that was proposed."""
     from agent_runtime.cli.commands import rollouts as commands
 
     trial = commands.trial(workflow, of, candidate, share, effect, policy=policy)
-    commands.start(folder, data, who, trial, rehearsal, as_json=as_json)
+    commands.start(runs, screen, trial, rehearsal)
 
 
 @rollouts.command("stop")
+@opens(assessment, who="must")
 def rollouts_stop(
+    runs: Assessment,
+    screen: Screen,
     rollout_id: Annotated[str, typer.Argument(help="Its id.", metavar="ROLLOUT")],
-    who: As,
     reason: Why = "",
-    folder: AppFolder = HERE,
-    data: DataFolder = None,
-    as_json: AsJson = False,
 ) -> None:
     """End a rollout."""
     from agent_runtime.cli.commands import rollouts as commands
 
-    commands.stop(folder, data, who, rollout_id, reason, as_json=as_json)
+    commands.stop(runs, screen, rollout_id, reason)
 
 
 @outcomes.command("record")
+@opens(assessment, who="must")
 def outcomes_record(
+    runs: Assessment,
+    screen: Screen,
     run_id: RunId,
     outcome: Annotated[str, typer.Argument(help="Declared by the workflow.", metavar="OUTCOME")],
     value: Annotated[str, typer.Argument(help="yes, no, or a number.", metavar="VALUE")],
-    who: As = "",
-    folder: AppFolder = HERE,
-    data: DataFolder = None,
-    url: Url = None,
-    as_json: AsJson = False,
 ) -> None:
     """Record what came of a run; the same again changes nothing."""
     from agent_runtime.cli.commands import evaluation as commands
 
-    desk, screen = commands.open_desk(folder, data, url, who, as_json=as_json)
-    commands.record(desk, screen, run_id, outcome, value)
+    commands.record(runs, screen, run_id, outcome, value)
 
 
 @labels.command("next")
+@opens(assessment, who="must")
 def labels_next(
-    workflow: Annotated[str, typer.Argument(help="Name of the workflow.", metavar="WORKFLOW")],
-    who: As,
+    runs: Assessment,
+    screen: Screen,
+    workflow: Workflow,
     label: Annotated[str | None, typer.Option(help="Default: the first declared.")] = None,
-    folder: AppFolder = HERE,
-    data: DataFolder = None,
-    as_json: AsJson = False,
 ) -> None:
     """Show the run that one should label next, with the guidelines."""
     from agent_runtime.cli.commands import evaluation as commands
 
-    desk, screen = commands.open_desk(folder, data, None, who, as_json=as_json)
-    commands.show_next(desk, screen, workflow, label)
+    commands.show_next(runs, screen, workflow, label)
 
 
 @labels.command("give")
+@opens(assessment, who="must")
 def labels_give(
+    runs: Assessment,
+    screen: Screen,
     run_id: RunId,
     label: Annotated[str, typer.Argument(help="Declared by the workflow.", metavar="LABEL")],
     value: Annotated[str, typer.Argument(help="One of its values.", metavar="VALUE")],
-    who: As = "",
-    folder: AppFolder = HERE,
-    data: DataFolder = None,
-    url: Url = None,
-    as_json: AsJson = False,
 ) -> None:
     """Label a run; the same again changes nothing."""
     from agent_runtime.cli.commands import evaluation as commands
 
-    desk, screen = commands.open_desk(folder, data, url, who, as_json=as_json)
-    commands.give(desk, screen, run_id, label, value)
+    commands.give(runs, screen, run_id, label, value)

@@ -41,6 +41,7 @@ from agent_runtime.errors import InvalidInput, SettingsError
 if TYPE_CHECKING:
     from agent_runtime.cli.administration import Administration
     from agent_runtime.cli.archive import Archive
+    from agent_runtime.cli.assessment import Assessment
     from agent_runtime.cli.opening import Place
     from agent_runtime.cli.screen import Screen
     from agent_runtime.cli.shelf import Shelf
@@ -225,6 +226,22 @@ def timetable(chosen: Chosen) -> tuple[Timetable, Screen]:
 
     def there(client: Client, _: Screen) -> Timetable:
         from agent_runtime.cli.timetable import There
+
+        return There(client)
+
+    return _open(chosen, here, there)
+
+
+def assessment(chosen: Chosen) -> tuple[Assessment, Screen]:
+    """Opens how runs do, what is said of them and what is tried on them; see `_open`."""
+
+    def here(place: Place, _: Screen) -> Assessment:
+        from agent_runtime.cli.assessment import Here
+
+        return Here(place, chosen.who)
+
+    def there(client: Client, _: Screen) -> Assessment:
+        from agent_runtime.cli.assessment import There
 
         return There(client)
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar
 from agent_runtime.approval import Answer, Approval
 from agent_runtime.client.administration import Administration
 from agent_runtime.client.answer import as_, items, path_of
+from agent_runtime.client.evaluation import Evaluation
 from agent_runtime.client.knowledge import Knowledge
 from agent_runtime.client.replays import Replays
 from agent_runtime.client.wire import Wire, from_problem
@@ -25,12 +26,9 @@ from agent_runtime.run import Run, RunState
 
 if TYPE_CHECKING:  # what stands beside these is heavy, and needed by few
     from agent_runtime.bulk import BulkAnswer, Item, Preview
-    from agent_runtime.evaluation.report import Report
     from agent_runtime.knowledge.trail import Trail
     from agent_runtime.store import JournalEntry
     from agent_runtime.store.calls import ModelCall
-    from agent_runtime.store.labels import Label
-    from agent_runtime.store.outcomes import Outcome
     from agent_runtime.store.schedules import StoredSchedule
 
 PAGE = 200
@@ -61,6 +59,11 @@ class Client:
         return Administration(self._wire)
 
     @cached_property
+    def evaluation(self) -> Evaluation:
+        """How well runs do, what is said of them, and what is tried on them."""
+        return Evaluation(self._wire)
+
+    @cached_property
     def knowledge(self) -> Knowledge:
         """What steps may read."""
         return Knowledge(self._wire)
@@ -84,28 +87,6 @@ class Client:
     def close(self) -> None:
         """Close its connections."""
         self._wire.close()
-
-    # Evaluation
-
-    def metrics(self, **query: Any) -> Report:
-        """How well runs do; `query`: workflow, since, until, error_rate."""
-        from agent_runtime.evaluation.report import Report
-
-        return as_(Report, self._wire.get("/v1/metrics", query))
-
-    def tell_outcome(self, run_id: str, outcome: str, value: float) -> Outcome:
-        """Record what came of a run."""
-        from agent_runtime.store.outcomes import Outcome
-
-        body = {"run": run_id, "outcome": outcome, "value": value}
-        return as_(Outcome, self._wire.post("/v1/outcomes", body))
-
-    def give_label(self, run_id: str, label: str, value: str) -> Label:
-        """Say what one thinks of a run."""
-        from agent_runtime.store.labels import Label
-
-        body = {"run": run_id, "label": label, "value": value}
-        return as_(Label, self._wire.post("/v1/labels", body))
 
     # Runs
 

@@ -16,6 +16,7 @@ from agent_runtime.api.site import Here, Reader, Site, Who
 from agent_runtime.console.form import Form, Posted, SignedIn, model
 from agent_runtime.console.page import head_of, show
 from agent_runtime.errors import CallerError, Conflict, InvalidInput, NotFound, PolicyError
+from agent_runtime.evaluation.trial import PROMPTS
 
 router = APIRouter(include_in_schema=False, dependencies=[SignedIn], route_class=Route)
 
@@ -108,7 +109,7 @@ async def _page(
     told: CallerError | PolicyError | None = None,
 ) -> Response:
     head_of(request, caller)
-    may = site.runtime.app.access.ask(caller, "propose", a_policy(api.PROMPTS, caller.tenant))
+    may = site.runtime.app.access.ask(caller, "propose", a_policy(PROMPTS, caller.tenant))
     return show(
         request,
         "rollouts.html",

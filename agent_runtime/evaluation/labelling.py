@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict
 
 from agent_runtime.app import App
 from agent_runtime.errors import Conflict
@@ -18,6 +21,18 @@ from agent_runtime.store.labels import Label
 from agent_runtime.verdict import Operator
 
 
+class LabelTask(BaseModel):
+    """One run to be labelled, with what there is to judge it by."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    run: str
+    label: str
+    values: list[str]
+    guidelines: str
+    seen: dict[str, Any]
+
+
 @dataclass(frozen=True)
 class Task:
     """What one person is asked next: about which run, by which guidelines."""
@@ -25,6 +40,17 @@ class Task:
     run_id: str
     kind: LabelKind
     seen: Seen
+
+    @property
+    def told(self) -> LabelTask:
+        """The same for programs."""
+        return LabelTask(
+            run=self.run_id,
+            label=self.kind.name,
+            values=list(self.kind.values),
+            guidelines=self.kind.guidelines,
+            seen=asdict(self.seen),
+        )
 
 
 class Labeller:

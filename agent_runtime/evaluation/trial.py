@@ -8,8 +8,9 @@ each look has half the level of the one before; all of them together stay below 
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 
+from agent_runtime.access import Act, Thing, a_policy
 from agent_runtime.app import App
 from agent_runtime.drawn import candidate_of, spans_of
 from agent_runtime.errors import Conflict, InvalidInput
@@ -33,6 +34,9 @@ from agent_runtime.telemetry import log
 from agent_runtime.verdict import Operator
 
 MOST_LOOKS = 12
+
+PROMPTS = "prompts"
+"""What stands for all prompts where a right to change policies is asked for."""
 
 
 class Trials:
@@ -61,6 +65,14 @@ class Trials:
         if change.name != trial.policy:
             raise InvalidInput("candidate", change.id, f"is a change of {change.name}")
         return change
+
+    def rights_to_start(self, operator: Operator, trial: Trial) -> Iterator[tuple[Act, Thing]]:
+        """All that whoever starts it must be allowed, one by one: of a policy, to put its change
+        in force. Raises as `change_of` does, to those who may propose."""
+        yield _right(trial, operator.tenant)
+        change = self.change_of(operator, trial)
+        if change is not None:
+            yield "activate", a_policy(change.name, change.tenant, change.proposed_by)
 
     async def start(
         self, operator: Operator, trial: Trial, rehearsal: str | None = None
@@ -153,6 +165,15 @@ class Trials:
     async def _ended(self, rollout: Rollout) -> None:
         if rollout.policy is not None and self._review is not None:
             await self._review(rollout.tenant)
+
+
+def right_to_stop(rollout: Rollout) -> tuple[Act, Thing]:
+    """What whoever ends it must be allowed."""
+    return _right(rollout, rollout.tenant)
+
+
+def _right(trial: Trial, tenant: str) -> tuple[Act, Thing]:
+    return "propose", a_policy(trial.policy or PROMPTS, tenant)
 
 
 def looks(rollout: Rollout, found: Counts) -> list[Look]:

@@ -20,6 +20,8 @@ PEOPLE = {
     "desk": ("starter",),
     "ada": ("administrator",),
     "olga": ("on_call", "starter"),
+    "petra": ("policy_owner",),
+    "paul": ("policy_owner",),
 }
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.cli.conftest import PROJECT
 from tests.client.conftest import Both
 
 READING = (
@@ -46,6 +47,11 @@ READING = (
     "approvals list --after apr-nope",
     "workflows draw nope",
     "schedules next nope:nope",
+    "evaluate --workflow refund --error-rate 0.2",
+    "evaluate --until 2199-01-01",
+    "evaluate --since yesterday",
+    "rollouts list",
+    "rollouts list --json",
 )
 
 
@@ -120,6 +126,51 @@ def test_a_run_is_looked_back_at_from_afar(both: Both, tmp_path: Path) -> None:
     both.there("runs", "explain", run, "--tenant", "other").fails(2, "--tenant", "token")
     played = both.there("runs", "replay", run, "--pinned", "--json")
     assert (played.code, played.json) == (0, {"replayed": 1, "identical": 1, "effects": 0})
+
+
+def test_what_is_said_of_runs_is_said_from_afar(both: Both, begin: Callable[[], str]) -> None:
+    """Outcomes, labels and grades; the same mistakes are told as they are on the folder."""
+    asked = begin()
+    run = both.there("approvals", "show", asked, "--json").json["run_id"]
+    assert both.there("approvals", "decide", asked, "reject", "--reason", "No.").code == 0
+    told = both.there("outcomes", "record", run, "customer_satisfied", "yes")
+    assert told.out == f"outcome customer_satisfied of run {run} is 1\n"
+    assert both.there("grade", run, "--json").json == []
+    shown = both.there("labels", "next", "refund", "--json")
+    assert shown.json == both.here("labels", "next", "refund", "--json", "--as", "lena").json
+    assert both.there("labels", "give", run, "same_decision", "no").out.endswith("says lena\n")
+    for line in (f"labels give {run} same_decision maybe", f"labels give {run} nice yes",
+                 "labels next nope", f"outcomes record {run} customer_satisfied 7",
+                 f"outcomes record {run} rich yes", "grade run-nope"):  # fmt: skip
+        here, there = both.here(*line.split(), "--as", "lena"), both.there(*line.split())
+        assert (there.code, there.err) == (here.code, here.err)
+        assert there.code != 0
+    both.there("labels", "next", "refund", who="desk").fails(3, "desk may not")
+
+
+def test_something_is_tried_from_afar(both: Both) -> None:
+    """By whom the token lets: of a policy, by another owner than who proposed it."""
+    trial = ("rollouts", "start", "refund", "decide", "decide.short")
+    both.there(*trial).fails(3, "lena may not propose")
+    both.there(*trial, who="petra").fails(2, "decide.short", "refund has: decide")
+    both.there(*trial, "--share", "0.9", who="petra").fails(2, "share", "0.9")
+    both.there("rollouts", "stop", "rol-nope", who="petra").fails(2, "rol-nope")
+    text = (PROJECT / "policies" / "refund.cedar").read_text().replace('"72h"', '"48h"')
+    change, digest = propose(both, text)
+    policy = ("rollouts", "start", "refund", "refund", change, "--policy")
+    both.there(*policy, who="petra").fails(3, "access-activator-proposed-it")
+    seen = ("--rehearsal", digest) if digest else ()
+    made = both.there(*policy, *seen, who="paul")
+    rollout = made.out.splitlines()[-1].partition(":")[0].removeprefix("rollout ")
+    assert f"{rollout} running" in both.there("rollouts", "list").out
+    assert both.there("rollouts", "stop", rollout, who="paul").out.endswith("is stopped\n")
+
+
+def propose(both: Both, text: str) -> tuple[str, str | None]:
+    """As petra; the change's id, and its rehearsal's digest where there was one."""
+    body = {"text": text, "reason": "Be careful."}
+    made = both.shop.as_("petra").post("/v1/policies/refund/propose", json=body).json()
+    return made["id"], made["rehearsal"] and made["rehearsal"]["digest"]
 
 
 def test_a_run_is_forked_from_afar(both: Both) -> None:

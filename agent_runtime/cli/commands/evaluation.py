@@ -4,84 +4,31 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
 from datetime import date
-from pathlib import Path
 
-from agent_runtime.access import Act, a_run
-from agent_runtime.cli.opening import Place, admit
-from agent_runtime.cli.options import open_place
+from agent_runtime.cli.assessment import Asked, Assessment
 from agent_runtime.cli.screen import Screen
-from agent_runtime.client import Client
 from agent_runtime.errors import InvalidInput
 from agent_runtime.evaluation.report import Answers, Report, Share, Spread, WorkflowReport
-from agent_runtime.evaluation.window import window
-from agent_runtime.run import Run
-from agent_runtime.runtime import Runtime
-from agent_runtime.settings import load_client_settings
-from agent_runtime.store.grades import Grade
-from agent_runtime.store.labels import Label
-from agent_runtime.store.outcomes import Outcome
-from agent_runtime.verdict import Operator
-
-Days = tuple[str | None, str | None]
-
-
-@dataclass(frozen=True)
-class Desk:
-    """Where a command works: here as `who`, or at a server as whom its token is for."""
-
-    place: Place | None
-    client: Client | None
-    who: str = ""
-
-    def here(self) -> Place:
-        """The place; raises InvalidInput where it is not said who somebody is."""
-        if self.place is None:
-            raise InvalidInput("--url", "", "is not for this command", remedy="Use --app here.")
-        if not self.who:
-            raise InvalidInput("--as", self.who, "is missing", remedy="Say who you are.")
-        return self.place
-
-
-def open_desk(
-    folder: Path, data: Path | None, url: str | None, who: str = "", *, as_json: bool
-) -> tuple[Desk, Screen]:
-    """Here, or at a server."""
-    if url is None:
-        place, screen = open_place(folder, data, as_json=as_json)
-        return Desk(place, None, who), screen
-    if who:
-        raise InvalidInput("--as", who, "means nothing to a server", remedy="Its token says who.")
-    token = load_client_settings().token
-    client = Client(url, None if token is None else token.get_secret_value())
-    return Desk(None, client), Screen(as_json=as_json)
 
 
 def evaluate(
-    desk: Desk, screen: Screen, workflow: str | None, days: Days, error_rate: float
+    runs: Assessment,
+    screen: Screen,
+    workflow: str | None,
+    days: tuple[str | None, str | None],
+    error_rate: float,
 ) -> None:
     """Print the report."""
     since, until = _day("--since", days[0]), _day("--until", days[1])
-    if desk.client is not None:
-        asked = {"workflow": workflow, "since": since, "until": until}
-        given = {name: str(value) for name, value in asked.items() if value is not None}
-        report = desk.client.metrics(**given, error_rate=error_rate)
-    else:
-        report = _report(desk, workflow, (since, until), error_rate)
+    report = runs.report(Asked(workflow, since, until, error_rate))
     screen.document(report.model_dump(mode="json"))
     screen.lines(_words(report))
 
 
-def grade(desk: Desk, screen: Screen, run_id: str) -> None:
+def grade(runs: Assessment, screen: Screen, run_id: str) -> None:
     """Have the graders judge one run."""
-    place = desk.here()
-
-    async def work(runtime: Runtime) -> list[Grade]:
-        operator, _ = await _about(runtime, place, desk.who, "comment", run_id)
-        return await runtime.marker.grade(operator.tenant, run_id, operator.name)
-
-    grades = place.work(work)
+    grades = runs.grade(run_id)
     screen.document([one.model_dump(mode="json") for one in grades])
     rows = [
         (one.grader, "" if one.score is None else f"{one.score:.2f}", one.error) for one in grades
@@ -89,90 +36,31 @@ def grade(desk: Desk, screen: Screen, run_id: str) -> None:
     screen.table(("grader", "score", "error"), rows, empty="The workflow declares no grader.")
 
 
-def record(desk: Desk, screen: Screen, run_id: str, name: str, value: str) -> None:
+def record(runs: Assessment, screen: Screen, run_id: str, name: str, value: str) -> None:
     """Record one outcome."""
-    read = _value(value)
-    if desk.client is not None:
-        made = desk.client.tell_outcome(run_id, name, read)
-    else:
-        made = _recorded(desk, run_id, name, read)
+    made = runs.tell_outcome(run_id, name, _value(value))
     screen.document(made.model_dump(mode="json"))
     screen.line(f"outcome {made.name} of run {made.run_id} is {made.value:g}")
 
 
-def show_next(desk: Desk, screen: Screen, workflow: str, label: str | None) -> None:
+def show_next(runs: Assessment, screen: Screen, workflow: str, label: str | None) -> None:
     """Print what to label next."""
-    place = desk.here()
-
-    async def work(runtime: Runtime) -> None:
-        operator = place.operator(desk.who)
-        task = runtime.labeller.next(operator, workflow, label)
-        if task is None:
-            screen.document(None)
-            screen.line("There is nothing to label.")
-            return
-        await _about(runtime, place, desk.who, "comment", task.run_id)
-        seen = asdict(task.seen)
-        kind = {"run": task.run_id, "label": task.kind.name, "values": list(task.kind.values)}
-        screen.document({**kind, "guidelines": task.kind.guidelines, "seen": seen})
-        screen.line(f"run {task.run_id}: {task.kind.name}, one of {', '.join(task.kind.values)}")
-        screen.line(task.kind.guidelines)
-        screen.lines(json.dumps(seen, indent=2, ensure_ascii=False).splitlines())
-
-    place.work(work)
+    task = runs.next_label(workflow, label)
+    if task is None:
+        screen.document(None)
+        screen.line("There is nothing to label.")
+        return
+    screen.document(task.model_dump(mode="json"))
+    screen.line(f"run {task.run}: {task.label}, one of {', '.join(task.values)}")
+    screen.line(task.guidelines)
+    screen.lines(json.dumps(task.seen, indent=2, ensure_ascii=False).splitlines())
 
 
-def give(desk: Desk, screen: Screen, run_id: str, name: str, value: str) -> None:
+def give(runs: Assessment, screen: Screen, run_id: str, name: str, value: str) -> None:
     """Label one run."""
-    if desk.client is not None:
-        made = desk.client.give_label(run_id, name, value)
-    else:
-        made = _labelled(desk, run_id, name, value)
+    made = runs.give_label(run_id, name, value)
     screen.document(made.model_dump(mode="json"))
     screen.line(f"run {made.run_id}: {made.name} is {made.value}, says {made.operator}")
-
-
-def _report(
-    desk: Desk, workflow: str | None, days: tuple[date | None, date | None], error_rate: float
-) -> Report:
-    async def work(runtime: Runtime) -> Report:
-        asked = window(*days, runtime.clock.now().date())
-        return await runtime.evaluation.report(
-            "default", asked, workflow=workflow, error_rate=error_rate, most=None
-        )
-
-    assert desk.place is not None  # noqa: S101 — a desk is here or at a server
-    return desk.place.work(work)
-
-
-def _recorded(desk: Desk, run_id: str, name: str, value: float) -> Outcome:
-    place = desk.here()
-
-    async def work(runtime: Runtime) -> Outcome:
-        operator, _ = await _about(runtime, place, desk.who, "comment", run_id)
-        return await runtime.recorder.record(operator, run_id, name, value)
-
-    return place.work(work)
-
-
-def _labelled(desk: Desk, run_id: str, name: str, value: str) -> Label:
-    place = desk.here()
-
-    async def work(runtime: Runtime) -> Label:
-        operator, _ = await _about(runtime, place, desk.who, "comment", run_id)
-        return await runtime.labeller.give(operator, run_id, name, value)
-
-    return place.work(work)
-
-
-async def _about(
-    runtime: Runtime, place: Place, who: str, act: Act, run_id: str
-) -> tuple[Operator, Run]:
-    """The person and the run, once they may do that to it."""
-    operator = place.operator(who)
-    run = runtime.store.read(operator.tenant).runs.get(run_id)
-    await admit(runtime, operator, act, a_run(run))
-    return operator, run
 
 
 def _day(option: str, text: str | None) -> date | None:

@@ -6,8 +6,7 @@ from datetime import datetime
 from pathlib import Path
 
 from agent_runtime.access import a_tenant
-from agent_runtime.cli.opening import admit
-from agent_runtime.cli.options import open_place
+from agent_runtime.cli.opening import Place, admit
 from agent_runtime.cli.screen import Screen
 from agent_runtime.evaluation.export import Exported, Format, Wanted, collect, verify, write
 from agent_runtime.operators import user
@@ -26,12 +25,9 @@ def wanted(
     return Wanted(form, workflow, *times, consented=consented)
 
 
-def export(
-    folder: Path, data: Path | None, who: str, out: Path, asked: Wanted, *, as_json: bool
-) -> int:
+def export(place: Place, screen: Screen, who: str, out: Path, asked: Wanted) -> int:
     """Write a new folder; that is in the history. Whoever can read the data folder could take all
     of it; with --as, they may only what that person may."""
-    place, screen = open_place(folder, data, as_json=as_json)
 
     async def work(runtime: Runtime) -> Exported:
         operator = place.operator(who) if who else Operator(name=f"cli:{user()}")
