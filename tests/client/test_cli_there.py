@@ -128,11 +128,12 @@ def test_a_run_is_looked_back_at_from_afar(both: Both, tmp_path: Path) -> None:
     assert (played.code, played.json) == (0, {"replayed": 1, "identical": 1, "effects": 0})
 
 
-def test_what_is_said_of_runs_is_said_from_afar(both: Both, begin: Callable[[], str]) -> None:
+def test_what_is_said_of_runs_is_said_from_afar(both: Both, tmp_path: Path) -> None:
     """Outcomes, labels and grades; the same mistakes are told as they are on the folder."""
-    asked = begin()
-    run = both.there("approvals", "show", asked, "--json").json["run_id"]
-    assert both.there("approvals", "decide", asked, "reject", "--reason", "No.").code == 0
+    given = write_request(tmp_path, "ruth_okafor", "order-8824")
+    made = both.there("run", "refund", "--input", given, "--json", who="desk").json
+    run = made["id"]
+    assert made["state"] == "completed"
     told = both.there("outcomes", "record", run, "customer_satisfied", "yes")
     assert told.out == f"outcome customer_satisfied of run {run} is 1\n"
     assert both.there("grade", run, "--json").json == []
