@@ -149,6 +149,7 @@ class Activation:
 
         active = await self._runtime.store.write(HOME, activate)
         self._install(active.name, fresh)
+        await self._runtime.trials.spread.everywhere()
         await self._review()
         return active
 

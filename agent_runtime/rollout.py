@@ -23,6 +23,9 @@ RUNTIME = "the runtime"
 DEPLOYMENT = "deployment"
 """Who ended what the code no longer declares."""
 
+INSTALLATION = "the installation"
+"""Who starts and ends a tenant's part of what the installation tries."""
+
 Arm = Literal["candidate", "baseline"]
 Watch = Literal["reject", "edit", "failed"]
 """What may get worse: rejects and edits among the answers, failures among the runs that ended."""
@@ -114,7 +117,8 @@ class Span(BaseModel):
 
 class Rollout(Trial):
     """A trial as stored, with what was seen of it. `why` says why it ended. `declared`: by the
-    prompts' own files, and by nobody's command; `text`: the policy that is tried."""
+    prompts' own files, and by nobody's command; `text`: the policy that is tried; `part_of`: the
+    installation's own trial, of which this is one tenant's part."""
 
     id: str
     tenant: str
@@ -129,12 +133,13 @@ class Rollout(Trial):
     why: str = ""
     declared: Span | None = None
     text: str = ""
+    part_of: str | None = None
 
     @property
     def subject(self) -> str:
-        """What only one at a time may be running of in a workflow: each declared variant, and what
-        people have started."""
-        return "" if self.declared is None else self.candidate
+        """What only one at a time may be running of in a workflow: each declared variant, each
+        part, and what people have started."""
+        return self.candidate if self.declared is not None or self.part_of else ""
 
     def covers(self, at: datetime) -> bool:
         """Whether a run that was started then takes part, or a moment is one of it."""

@@ -8,7 +8,7 @@ each look has half the level of the one before; all of them together stay below 
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Iterator
 
 from agent_runtime.access import Act, Thing, a_policy
 from agent_runtime.app import App
@@ -17,6 +17,7 @@ from agent_runtime.errors import Conflict, InvalidInput
 from agent_runtime.evaluation.declared import Declared, begin, end
 from agent_runtime.evaluation.keeper import Keeper
 from agent_runtime.evaluation.plan import Counts, counts, level_of, planned
+from agent_runtime.evaluation.spread import Review, Spread
 from agent_runtime.evaluation.statistics import two_proportions
 from agent_runtime.policy.change import PolicyChange, require_current, require_seen
 from agent_runtime.rollout import (
@@ -43,18 +44,13 @@ class Trials:
     """One installation's rollouts. `review`: holds a tenant's open questions against the policies
     that decide about them, once a candidate no longer does."""
 
-    def __init__(
-        self,
-        store: Store,
-        app: App,
-        keeper: Keeper,
-        review: Callable[[str], Awaitable[object]] | None = None,
-    ) -> None:
+    def __init__(self, store: Store, app: App, keeper: Keeper, review: Review) -> None:
         self._store = store
         self._app = app
         self._keeper = keeper
         self._review = review
         self._declared = Declared(store, app)
+        self.spread = Spread(store, review)
 
     def change_of(self, operator: Operator, trial: Trial) -> PolicyChange | None:
         """The change of a policy that a trial is about, if it is: who may put that in force may
@@ -106,7 +102,10 @@ class Trials:
             )
             return begin(session, made)
 
-        return await self._store.write(operator.tenant, start)
+        made = await self._store.write(operator.tenant, start)
+        if made.policy is not None:
+            await self.spread.everywhere()
+        return made
 
     def _check(self, operator: Operator, trial: Trial) -> None:
         """Raises NotFound, InvalidInput and PolicyError for what cannot be tried."""
@@ -146,6 +145,7 @@ class Trials:
     async def review(self, tenant: str) -> list[Rollout]:
         """Look at what is running, where it is time for a look; returns what was rolled back."""
         await self._declared.follow(tenant)
+        await self.spread.follow(tenant)
         back = []
         for rollout in self._store.read(tenant).rollouts.find():
             if rollout.state != "running":
@@ -163,8 +163,10 @@ class Trials:
         return back
 
     async def _ended(self, rollout: Rollout) -> None:
-        if rollout.policy is not None and self._review is not None:
+        if rollout.policy is not None:
             await self._review(rollout.tenant)
+            if rollout.part_of is None:
+                await self.spread.everywhere()
 
 
 def right_to_stop(rollout: Rollout) -> tuple[Act, Thing]:

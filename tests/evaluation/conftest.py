@@ -6,17 +6,21 @@ from collections.abc import Awaitable, Callable, Mapping
 
 import pytest
 
+from agent_runtime.activation import Activation
 from agent_runtime.evaluation.report import WorkflowReport
 from agent_runtime.evaluation.window import window
+from agent_runtime.rollout import Rollout, Trial
+from agent_runtime.run import Run
 from agent_runtime.store import Session
+from tests.ledger import POLICY
 from tests.office import Office
 
 Told = Callable[[], Awaitable[WorkflowReport]]
 
 
 async def answered(office: Office, answers: Mapping[str, str], took: float | None = None) -> None:
-    """Put into the history that runs of these ids were answered so, in so many seconds, and count
-    it: as a hundred real runs would, in no time."""
+    """Put into its tenant's history that runs of these ids were answered so, in so many seconds,
+    and count it: as a hundred real runs would, in no time."""
 
     def tell(session: Session) -> None:
         for run_id, kind in answers.items():
@@ -25,8 +29,8 @@ async def answered(office: Office, answers: Mapping[str, str], took: float | Non
             given = {"approval": f"apr-{run_id}", "operator": "lena", "roles": ["lead"]}
             session.events.append("approval.decided", run_id, **given, kind=kind, took=took)
 
-    await office.runtime.store.write("default", tell)
-    await office.runtime.keeper.keep_up("default")
+    await office.runtime.store.write(office.tenant, tell)
+    await office.runtime.keeper.keep_up(office.tenant)
 
 
 @pytest.fixture
@@ -39,3 +43,31 @@ async def told(asking: Office) -> Told:
         return one
 
     return report
+
+
+WIDER = POLICY.replace('decimal("100.00")', 'decimal("600.00")')
+FEWER = POLICY.replace('decimal("1000.00")', 'decimal("9000.00")')
+
+Begin = Callable[..., Awaitable[Rollout]]
+
+
+@pytest.fixture
+def begin(asking: Office) -> Begin:
+    """Propose a policy as petra, and as lena give half of the new runs to it."""
+
+    async def started(text: str = WIDER) -> Rollout:
+        activation = Activation(asking.runtime)
+        change = await activation.propose("ledger", "petra", "Less to do.", text)
+        seen = None if change.rehearsal is None else change.rehearsal.digest
+        trial = Trial(workflow="ledger", policy="ledger", candidate=change.id, share=0.5)
+        return await asking.runtime.trials.start(asking.person("lena"), trial, seen)
+
+    return started
+
+
+async def drawn(office: Office, rollout: Rollout, arm: str) -> Run:
+    """A new run that has drawn this arm."""
+    while True:
+        run = await office.start()
+        if rollout.arm(run.id) == arm:
+            return run

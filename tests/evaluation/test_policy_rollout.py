@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
 from datetime import timedelta
 
 import pytest
@@ -12,39 +11,10 @@ from agent_runtime.errors import Conflict, InvalidInput
 from agent_runtime.replay.change import Change
 from agent_runtime.replay.rehearse import Stretch, rehearse
 from agent_runtime.replay.replay import replay
-from agent_runtime.rollout import WATCHES, Plan, Rollout, Trial
-from agent_runtime.run import Run
+from agent_runtime.rollout import WATCHES, Plan, Trial
 from agent_runtime.settings import ModelSettings
-from tests.evaluation.conftest import answered
-from tests.ledger import POLICY
+from tests.evaluation.conftest import FEWER, WIDER, Begin, answered, drawn
 from tests.office import Office
-
-WIDER = POLICY.replace('decimal("100.00")', 'decimal("600.00")')
-FEWER = POLICY.replace('decimal("1000.00")', 'decimal("9000.00")')
-
-Begin = Callable[..., Awaitable[Rollout]]
-
-
-@pytest.fixture
-def begin(asking: Office) -> Begin:
-    """Propose a policy as petra, and as lena give half of the new runs to it."""
-
-    async def started(text: str = WIDER) -> Rollout:
-        activation = Activation(asking.runtime)
-        change = await activation.propose("ledger", "petra", "Less to do.", text)
-        seen = None if change.rehearsal is None else change.rehearsal.digest
-        trial = Trial(workflow="ledger", policy="ledger", candidate=change.id, share=0.5)
-        return await asking.runtime.trials.start(asking.person("lena"), trial, seen)
-
-    return started
-
-
-async def drawn(office: Office, rollout: Rollout, arm: str) -> Run:
-    """A new run that has drawn this arm."""
-    while True:
-        run = await office.start()
-        if rollout.arm(run.id) == arm:
-            return run
 
 
 async def test_only_runs_that_drew_the_candidate_are_judged_by_it(
