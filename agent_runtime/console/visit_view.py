@@ -17,6 +17,7 @@ from agent_runtime.evidence import Dispute, LeftOut, Shown, disputes, outdated, 
 from agent_runtime.policy.engine import prevented
 from agent_runtime.policy.rule import Rule, read_rules
 from agent_runtime.policy.sentence import sentence, source_of
+from agent_runtime.replay.policy_then import texts_then
 from agent_runtime.run import Run
 from agent_runtime.store import JournalEntry, Session
 from agent_runtime.store.calls import ModelCall
@@ -83,7 +84,8 @@ class RuleTold:
 
 @dataclass(frozen=True)
 class Judged:
-    """One verdict of the gate, with what it was judged on."""
+    """One verdict of the gate, with what it was judged on. `tried`: the rollout whose policy gave
+    it, where it was one that was only tried."""
 
     event: Event
     verdict: Mapping[str, Any]
@@ -92,6 +94,7 @@ class Judged:
     signals: Mapping[str, Any]
     rules: tuple[RuleTold, ...]
     question: str
+    tried: str
 
 
 @dataclass(frozen=True)
@@ -178,7 +181,6 @@ def scopes(topology: Topology | None, visit: Visit) -> Scopes:
 
 def judgements(site: Site, session: Session, run: Run, visit: Visit) -> list[Judged]:
     """What the gate was asked, what it answered, and by which rules."""
-    texts, rules = _policy(site, session, run, visit)
     asked = {
         str((event.body or {}).get("approval", ""))
         for event in _events(visit, "approval.requested")
@@ -186,12 +188,21 @@ def judgements(site: Site, session: Session, run: Run, visit: Visit) -> list[Jud
     found = []
     for event in _events(visit, "gate.judged"):
         body = event.body or {}
-        verdict = body["verdict"]
+        verdict, (texts, rules) = body["verdict"], _policy(site, session, run, body)
         named = [*verdict["rules"], *prevented(Verdict.model_validate(verdict))]
         told = tuple(_told(name, rules, texts) for name in dict.fromkeys(named))
         question = next(iter(asked), "") if verdict["kind"] == "needs_approval" else ""
         found.append(
-            Judged(event, verdict, body["action"], body["facts"], body["signals"], told, question)
+            Judged(
+                event,
+                verdict,
+                body["action"],
+                body["facts"],
+                body["signals"],
+                told,
+                question,
+                _tried(session, body),
+            )
         )
     return found
 
@@ -257,20 +268,23 @@ def _held(topology: Topology, step: str) -> Mapping[Node, tuple[ToolHeld, ...]]:
 
 
 def _policy(
-    site: Site, session: Session, run: Run, visit: Visit
+    site: Site, session: Session, run: Run, judged: Mapping[str, Any]
 ) -> tuple[Mapping[str, str], Mapping[str, Rule]]:
-    """The texts and rules that the visit was judged by; those in force where none were kept."""
+    """The texts and rules that gave a verdict, also where they were only tried; none where they
+    were not kept: other ones would say what nobody has decided by."""
     version = session.versions.get(run.workflow, run.version)
-    if version is not None:
-        shape = next((s for s in version.topology.steps if s.name == visit.step), None)
-        pinned = version.policies.get((shape.policy or "") if shape else "")
-        if pinned is not None:
-            return pinned.texts, read_rules(pinned.texts)
-    for step in getattr(site.runtime.app.workflows.get(run.workflow), "steps", ()):
-        if step.name == visit.step and step.policy in site.runtime.app.policies:
-            policy = site.runtime.app.policies[step.policy]
-            return policy.texts, policy.rules
-    return {}, {}
+    known = site.runtime.app.workflows.get(run.workflow)
+    steps = version.topology.steps if version else known.steps if known else ()
+    name = next((one.policy for one in steps if one.name == judged["step"]), None)
+    if name is None or judged.get("policy") is None:
+        return {}, {}
+    texts = texts_then(session, site.runtime.app, run, name, judged["policy"])
+    return ({}, {}) if texts is None else (texts, read_rules(texts))
+
+
+def _tried(session: Session, judged: Mapping[str, Any]) -> str:
+    drawn = (session.rollouts.get(name) for name in judged.get("drawn", ()))
+    return next((one.id for one in drawn if one.policy is not None), "")
 
 
 def _told(name: str, rules: Mapping[str, Rule], texts: Mapping[str, str]) -> RuleTold:

@@ -15,11 +15,11 @@ from pydantic import ValidationError
 from agent_runtime.action import Action
 from agent_runtime.app import App
 from agent_runtime.approval import Approval
-from agent_runtime.drawn import candidate_of
 from agent_runtime.errors import AgentRuntimeError, PolicyError
 from agent_runtime.event import Event
 from agent_runtime.policy import PolicySet
 from agent_runtime.policy.engine import BASE_FILE, NO_RULE, POLICY_ERROR, UNKNOWN_TOOL
+from agent_runtime.replay.policy_then import texts_then
 from agent_runtime.run import Run
 from agent_runtime.signal import Signals
 from agent_runtime.step import Step
@@ -104,26 +104,13 @@ class Reader:
         return self._policies[named]
 
     def _stored(self, decided: Decided) -> PolicySet | None:
-        workflow = decided.run.workflow
-        for _, version_id in self.session.versions.find(workflow):
-            version = self.session.versions.get(workflow, version_id)
-            pinned = None if version is None else version.policies.get(decided.policy)
-            if pinned is not None and pinned.digest == decided.policy_digest:
-                texts = {n: text for n, text in pinned.texts.items() if n != BASE_FILE}
-                try:
-                    return PolicySet.load(decided.policy, texts, tools_of(self.app, workflow))
-                except PolicyError:
-                    return None
-        return self._tried(decided)
-
-    def _tried(self, decided: Decided) -> PolicySet | None:
-        """The policy that was tried then, where it was one of a rollout."""
-        for rollout in self.session.rollouts.find(decided.run.workflow):
-            if rollout.policy == decided.policy:
-                with suppress(PolicyError):
-                    tried = candidate_of(self.app, rollout.replaced, rollout.text)
-                    if tried.digest == decided.policy_digest:
-                        return tried
+        named = (decided.policy, decided.policy_digest)
+        texts = texts_then(self.session, self.app, decided.run, *named)
+        if texts is None:
+            return None
+        own = {name: text for name, text in texts.items() if name != BASE_FILE}
+        with suppress(PolicyError):  # deployed since, with other tools
+            return PolicySet.load(decided.policy, own, tools_of(self.app, decided.run.workflow))
         return None
 
     def _read(self, event: Event) -> Decided | Skipped:

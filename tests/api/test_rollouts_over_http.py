@@ -39,9 +39,11 @@ def test_a_policy_is_tried_by_another_owner_who_has_seen_what_it_would_do(office
     first = made["watched"][0]
     assert (first["candidate"]["share"], first["candidate"]["note"]) == (None, "not enough history")
     is_problem(paul.post("/v1/rollouts", json=seen), 409, "conflict", "is running")
+    stopped(office)
 
 
-def test_its_figures_are_listed_and_it_is_stopped_once(office: Served) -> None:
+def stopped(office: Served) -> None:
+    """Its figures are listed, and it is stopped once."""
     paul = office.as_("paul")
     (one,) = paul.get("/v1/rollouts", params={"workflow": "ledger"}).json()["items"]
     path = f"/v1/rollouts/{one['rollout']['id']}"

@@ -20,7 +20,7 @@ def change(desk: Served) -> str:
     return str(made["id"])
 
 
-async def test_a_waiting_policy_says_what_speaks_for_it_and_is_tried(
+async def test_a_waiting_policy_says_what_speaks_for_it_is_tried_and_stopped(
     sign_in: SignIn, change: str
 ) -> None:
     """Nobody was asked about what it would let through: there is no evidence, and that is said."""
@@ -36,10 +36,11 @@ async def test_a_waiting_policy_says_what_speaks_for_it_and_is_tried(
     assert "not enough cases" in (await card.locator("tbody").text_content() or "")
     assert "NaN" not in await visit.text("main")
     assert await visit.findings() == []
+    await stop(sign_in, change)
 
 
-async def test_a_rollout_is_stopped_with_a_reason(sign_in: SignIn, change: str) -> None:
-    """Also on a narrow screen; from the metrics there is a way to it."""
+async def stop(sign_in: SignIn, change: str) -> None:
+    """On a narrow screen, with a reason; from the metrics there is a way to it."""
     visit = await sign_in("petra", viewport=NARROW)
     page = await visit.open("/quality")
     await page.get_by_role("link", name="All rollouts").click()
