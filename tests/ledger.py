@@ -222,7 +222,6 @@ def make_pay(recovery: Recovery = "idempotency_key", arguments: type[Pay] = Pay)
         facts=account_facts,
         check=check_amount,
         probe=probe if recovery == "probe" else None,
-        timeout=5.0,
     )
     return declare(pay)
 

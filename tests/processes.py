@@ -24,11 +24,10 @@ from agent_runtime.store import Session, Store
 from agent_runtime.tool import Recovery
 from tests.ledger import make_app, make_pay, pay_workflow
 from tests.office import PEOPLE, Office, opened
+from tests.patience import PATIENCE
 
 CONTEXT = multiprocessing.get_context("forkserver")
 CONTEXT.set_forkserver_preload(["tests.processes"])
-PATIENCE = 30.0
-"""Seconds that a child may take before the test fails."""
 
 
 def spawn(target: Any, *args: Any) -> BaseProcess:

@@ -15,6 +15,7 @@ from pydantic import SecretStr
 
 from agent_runtime.testing import ChatReply, ChatRequest, ChatServer, Script, ToolRequest
 from agent_runtime.testing.openai_server import MAX_BODY_BYTES
+from tests.patience import PATIENCE
 
 Model = Callable[..., ChatOpenAI]
 LOOKUP = {"name": "lookup", "description": "Look up.", "parameters": {"type": "object"}}
@@ -178,7 +179,7 @@ async def test_a_body_over_the_limit_is_refused_unread() -> None:
         reader, writer = await asyncio.open_connection(url.host, url.port)
         head = f"POST /v1/chat/completions HTTP/1.1\r\nContent-Length: {MAX_BODY_BYTES + 1}"
         writer.write(f"{head}\r\n\r\n".encode())
-        answer = await asyncio.wait_for(reader.read(), 10)
+        answer = await asyncio.wait_for(reader.read(), PATIENCE)
         writer.close()
         await writer.wait_closed()
     assert answer.startswith(b"HTTP/1.1 413 ")

@@ -1,4 +1,4 @@
-"""The queue on the store's SQLite file.
+"""The queue on one SQLite file of the store, a part of `FilesQueue`.
 
 Queries over all tenants are made here, and for timers, schedules and retention by a few functions
 beside their tables; they yield tenants, ids, names, times and counts.
@@ -6,12 +6,11 @@ beside their tables; they yield tenants, ids, names, times and counts.
 
 from __future__ import annotations
 
-import asyncio
 import json
 import sqlite3
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -22,10 +21,6 @@ from agent_runtime.queue.retry import MAX_TRIES
 from agent_runtime.run import Run, RunState
 from agent_runtime.store import Across, Session, Store
 from agent_runtime.store.timers import TimerKind, next_due, whose_due
-
-TICK = 0.15
-"""Seconds between two looks for changes by other processes: wakes them within 250 ms, and costs
-seven statements a second that read no table."""
 
 BEYOND = timedelta(hours=1)
 """A lease that ends later than this was given before the clock went back."""
@@ -57,13 +52,12 @@ Claim = tuple[Job, str | None, str | None]
 
 
 class SqliteQueue:
-    """The queue of one process on an open store; `lease` is in seconds."""
+    """The runs of one file, as one process sees them; `lease` is in seconds."""
 
     def __init__(self, store: Store, lease: float) -> None:
         self._store = store
         self._lease = lease
         self._beyond = max(BEYOND, timedelta(seconds=10 * lease))
-        self._nudged = asyncio.Event()
         self._version: int | None = None
         self._latest: datetime | None = None
         self._suspects: dict[Claim, float] = {}
@@ -72,23 +66,6 @@ class SqliteQueue:
     def name(self) -> str:
         """The file's name."""
         return self._store.path.name
-
-    def nudge(self) -> None:
-        """See `Queue.nudge`."""
-        self._nudged.set()
-
-    async def wait(self, until: datetime | None, patience: float) -> bool:
-        """See `Queue.wait`."""
-        end = time.monotonic() + patience
-        while not self.stirred(until):
-            left = end - time.monotonic()
-            if left <= 0:
-                return False
-            with suppress(TimeoutError):
-                async with asyncio.timeout(min(TICK, left)):
-                    await self._nudged.wait()
-        self._nudged.clear()
-        return True
 
     def timer(self) -> datetime | None:
         """See `Queue.timer`."""
@@ -209,7 +186,7 @@ class SqliteQueue:
         latest, self._latest = self._latest, now
         back = latest is not None and now < latest
         reached = until is not None and now >= until
-        return self._nudged.is_set() or version != before or back or reached
+        return version != before or back or reached
 
     def _watch(self, claims: list[Claim], is_gone: IsGone) -> list[Claim]:
         """The claims that are over; remembers since when the others have looked like it."""

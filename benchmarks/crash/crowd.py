@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from agent_runtime.queue import UNLIMITED, Job, Limits
-from agent_runtime.queue.sqlite import SqliteQueue
+from agent_runtime.queue.files import FilesQueue
 from benchmarks.crash.child import (
     NOTES,
     Orders,
@@ -55,15 +55,15 @@ def disturbed_child(orders: Orders) -> None:
 def _disturb(rng: random.Random, notes: Notes) -> None:
     """Replace what brings messages, in this process: nudges are dropped, doubled or late; claims
     hand out jobs of before, doubled and in any order."""
-    nudge, claim = SqliteQueue.nudge, SqliteQueue.claim
+    nudge, claim = FilesQueue.nudge, FilesQueue.claim
     old: deque[Job] = deque(maxlen=KEPT)
 
-    def astray(queue: SqliteQueue) -> None:
+    def astray(queue: FilesQueue) -> None:
         loop = asyncio.get_running_loop()
         for _ in range(rng.choice((0, 1, 2))):
             loop.call_later(rng.uniform(0, LATE), nudge, queue)
 
-    async def again(queue: SqliteQueue, owner: str, limits: Limits = UNLIMITED) -> Job | None:
+    async def again(queue: FilesQueue, owner: str, limits: Limits = UNLIMITED) -> Job | None:
         if old and rng.random() < 0.3:
             notes.add("repeated")
             return rng.choice(old)
@@ -74,4 +74,4 @@ def _disturb(rng: random.Random, notes: Notes) -> None:
 
     replaced: dict[str, Any] = {"nudge": astray, "claim": again}
     for name, function in replaced.items():
-        setattr(SqliteQueue, name, function)
+        setattr(FilesQueue, name, function)

@@ -38,6 +38,8 @@ WORKERS = 3
 COMMITS: tuple[Kind, ...] = ("commit.before", "commit.after")
 LIFE = (0.08, 0.9)
 """Seconds that a process lives before it is killed, at least and at most; opening takes 0.1."""
+RUNS = 12
+"""Runs that there are in the end at least: a slow machine begins few between its kills."""
 FARTHEST = 10
 """The last pass of a place that a process is told to die at."""
 
@@ -140,6 +142,8 @@ class KillLoop:
 
     def _finish(self, slots: list[Slot]) -> None:
         """Nobody is doomed any more: start no further run, and let the others end them all."""
+        notes = Notes(self.folder / NOTES)
+        until(lambda: len(notes.read("started")) >= RUNS, "starting runs")
         for slot in slots:
             if slot.role == "starter":
                 stop(slot.child, self.folder, "the starter")

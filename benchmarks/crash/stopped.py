@@ -33,7 +33,7 @@ NUMBER = 9
 AT_A_TIME = 4
 ATTEMPTS = 5
 REACHED = 5.0
-"""Seconds in which a worker comes to its point, or does not pass it this time."""
+"""Seconds after its run's end in which a worker comes to its point, or does not this time."""
 
 
 @dataclass(frozen=True)
@@ -73,7 +73,7 @@ def sleep_at(where: Path | None, point: Point) -> Woken:
             folder = Path(name)
             sleeper = _work(Orders(folder, lease=LEASE, crash=Crash(point, signal.SIGSTOP)))
             if not _slept(folder):
-                stop(sleeper, folder, "the sleeper")
+                sleeper.kill()  # it may fall asleep yet, and would hear nothing else
                 continue
             other = spawn(worker_child, Orders(folder, lease=LEASE))
             until(partial(all_ended, folder), f"taken over at {point}")
@@ -96,9 +96,9 @@ def _work(orders: Orders) -> BaseProcess:
 
 def _slept(folder: Path) -> bool:
     """Whether the worker came to its point before its run ended."""
-    notes, end = Notes(folder / NOTES), time.monotonic() + REACHED
-    while time.monotonic() < end:
-        if notes.read("struck"):
-            return True
+    notes = Notes(folder / NOTES)
+    until(lambda: bool(notes.read("struck")) or all_ended(folder), "a worker at its point")
+    end = time.monotonic() + REACHED
+    while not notes.read("struck") and time.monotonic() < end:
         time.sleep(NAP)
-    return False
+    return bool(notes.read("struck"))

@@ -11,8 +11,7 @@ from typing import Any
 
 import httpx
 
-PATIENCE = 20.0
-"""Seconds after which a stream has told what it was to tell: heartbeats keep it open for ever."""
+from tests.patience import PATIENCE
 
 
 @dataclass(frozen=True)
@@ -39,7 +38,7 @@ def listening(client: httpx.Client, **query: Any) -> Iterator[Iterator[Told]]:
 
 def _told(lines: Iterator[str]) -> Iterator[Told]:
     fields: dict[str, str] = {}
-    until = time.monotonic() + PATIENCE
+    until = time.monotonic() + PATIENCE  # heartbeats keep it open for ever
     for line in lines:
         assert time.monotonic() < until, "it says that it is there, and tells nothing"
         name, _, value = line.partition(": ")

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import json
+import operator
 import os
 import signal
 import subprocess
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -18,19 +19,23 @@ from typing import Any
 
 import httpx
 
-from agent_runtime.clock import SystemClock
+from agent_runtime.api.runs import MAX_WAIT
+from agent_runtime.clock import SystemClock, to_text
 from agent_runtime.identity import create_token
 from agent_runtime.store import Session, Store
+from agent_runtime.store.database import connect
 from agent_runtime.store.files import Files
 from agent_runtime.tenant import Residency
 from agent_runtime.verdict import Operator
 from tests.api.project import write_project
 from tests.cli.conftest import PROGRAM
 from tests.ledger import Bank
+from tests.patience import PATIENCE, awaited
 from tests.triggers.sender import SECRET
 
 ROOT = Path(__file__).parents[2]
-PATIENCE = 30.0
+PAUSED, DONE = ({"wait": state, "timeout": MAX_WAIT} for state in ("paused", "done"))
+"""Queries of requests that wait for a run, as long as a server lets them."""
 
 SECRETS = json.dumps(
     {
@@ -45,6 +50,8 @@ SECRETS = json.dumps(
     }
 )
 """What other systems sign with, and what is signed for them."""
+
+AT_WORK = "SELECT id FROM runs WHERE state = 'running' OR (state = 'queued' AND ready_at <= :now)"
 
 REGIONS = ("eu", "us")
 """Where tenants may have files of their own, on servers that are told so."""
@@ -136,7 +143,7 @@ class Served:
 
     def client(self, token: str | None) -> httpx.Client:
         headers = {} if token is None else {"authorization": f"Bearer {token}"}
-        return httpx.Client(base_url=self.url, headers=headers, timeout=PATIENCE, trust_env=False)
+        return browsing(self.url, headers=headers)
 
     def read(self, tenant: str = "default") -> Any:
         """What is stored, past the server."""
@@ -156,7 +163,7 @@ class Served:
     def begin(self, amount: str = "500.00", by: str = "desk", **query: Any) -> dict[str, Any]:
         """Start a run on a new account, and wait until it has paused or ended."""
         body = {"workflow": "ledger", "input": {"account": self.account(amount)}}
-        answer = self.as_(by).post("/v1/runs", json=body, params={"wait": "paused", **query})
+        answer = self.as_(by).post("/v1/runs", json=body, params={**PAUSED, **query})
         assert answer.status_code == 201, answer.text
         found: dict[str, Any] = answer.json()
         return found
@@ -177,24 +184,33 @@ class Served:
 
     def given_up(self, subscription: dict[str, Any]) -> dict[str, Any]:
         """The first notice of a subscription that could not be delivered."""
-        until = time.monotonic() + PATIENCE
-        while True:
+
+        def look() -> list[dict[str, Any]]:
             items = self.as_("ada").get("/v1/notices", params={"limit": 200}).json()["items"]
-            for found in items:
-                if found["subscription"] == subscription["id"]:
-                    return dict(found)
-            assert time.monotonic() < until
-            time.sleep(0.02)
+            return [one for one in items if one["subscription"] == subscription["id"]]
+
+        return awaited(look)[0]
 
     def reached(self, run: dict[str, Any], state: str) -> dict[str, Any]:
         """The run once it is in that state."""
-        until = time.monotonic() + PATIENCE
-        while True:
+
+        def look() -> dict[str, Any]:
             found: dict[str, Any] = self.as_("lena").get(f"/v1/runs/{run['id']}").json()
-            if found["state"] == state:
-                return found
-            assert time.monotonic() < until, found
-            time.sleep(0.02)
+            return found
+
+        return awaited(look, lambda found: found["state"] == state)
+
+    def paid(self) -> list[tuple[str, str]]:
+        """What the bank has paid, once no run is at work that an earlier test has left."""
+        with closing(connect(self.data / "runtime.db", readonly=True)) as file:
+            now = {"now": to_text(datetime.now(UTC))}
+            awaited(lambda: file.execute(AT_WORK, now).fetchall(), operator.not_)
+        return self.bank.payouts
+
+
+def browsing(url: str, **options: Any) -> httpx.Client:
+    """A client that waits as long as our tests do, and knows of no proxy."""
+    return httpx.Client(base_url=url, timeout=PATIENCE, trust_env=False, **options)
 
 
 @contextmanager
@@ -220,14 +236,18 @@ def serving_project(
         server.close()
 
 
-def hasten(server: Served, questions: list[dict[str, Any]], seconds: float) -> datetime:
-    """Let the questions end so soon: the shortest deadline that a policy can name is a minute."""
+def hasten(
+    server: Served, questions: list[dict[str, Any]], seconds: float, what: str = "deadline"
+) -> datetime:
+    """Let the questions end so soon, or answers that are held (`effective_at`): the shortest
+    deadline that a policy can name is a minute."""
     soon = datetime.now(UTC) + timedelta(seconds=seconds)
+    change: dict[str, Any] = {what: soon}
     store = Store(server.data / "runtime.db", SystemClock())
 
     def update(session: Session) -> None:
         for asked in questions:
-            session.approvals.update(asked["id"], deadline=soon)
+            session.approvals.update(asked["id"], **change)
 
     try:
         asyncio.run(store.write("default", update))

@@ -5,7 +5,6 @@ The numbers are those of the list of complaints that this project was measured b
 
 from __future__ import annotations
 
-import sqlite3
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -17,7 +16,9 @@ from uuid import uuid4
 import httpx
 import pytest
 
-from tests.api.served import Served, hasten, is_problem
+from agent_runtime.store.database import connect
+from tests.api.served import DONE, PAUSED, Served, hasten, is_problem
+from tests.patience import PATIENCE, awaited
 
 APPROVE_OR_NOT = ("approve", "reject")
 
@@ -39,15 +40,13 @@ def payouts(server: Served, run: dict[str, Any]) -> int:
 
 def asked_again(server: Served, asked: dict[str, Any]) -> dict[str, Any]:
     """The next question of the same run."""
-    until = time.monotonic() + 20
-    while True:
+
+    def look() -> list[dict[str, Any]]:
         query = {"run": asked["run_id"]}
         items = server.as_("lena").get("/v1/approvals", params=query).json()["items"]
-        for found in items:
-            if found["id"] != asked["id"]:
-                return dict(found)
-        assert time.monotonic() < until, items
-        time.sleep(0.02)
+        return [found for found in items if found["id"] != asked["id"]]
+
+    return awaited(look)[0]
 
 
 def test_01_new_input_leaves_the_pending_question_alone(server: Served) -> None:
@@ -58,11 +57,11 @@ def test_01_new_input_leaves_the_pending_question_alone(server: Served) -> None:
         "key": f"{uuid4()}",
     }
     desk = server.as_("desk")
-    run = desk.post("/v1/runs", json=body, params={"wait": "paused"}).json()
+    run = desk.post("/v1/runs", json=body, params=PAUSED).json()
     asked = server.question(run)
     other = {**body, "input": {"account": server.account("501.00")}}
     is_problem(desk.post("/v1/runs", json=other), 409, "conflict", run["id"])
-    assert desk.post("/v1/runs", json=body, params={"wait": "paused"}).json()["id"] == run["id"]
+    assert desk.post("/v1/runs", json=body, params=PAUSED).json()["id"] == run["id"]
     assert server.question(run) == asked
 
 
@@ -77,7 +76,7 @@ def test_02_the_second_of_two_answers_hears_whose_came_first(server: Served) -> 
         ) -> httpx.Response:
             with server.client(server.token(who)) as client:
                 body = {"kind": kind, "digest": asked["digest"], "reason": "Mine."}
-                barrier.wait(20)
+                barrier.wait(PATIENCE)
                 return client.post(path(asked, "decide"), json=body)
 
         with ThreadPoolExecutor(2) as pool:
@@ -107,9 +106,10 @@ def test_04_a_yes_to_one_amount_is_none_to_another(server: Served) -> None:
     run = server.begin("500.00")
     asked = server.question(run)
     server.as_("luis").post(path(asked, "comments"), json={"text": "Looks fine."})
-    held = server.decide(asked, "lena", hold_seconds=0.4)
+    held = server.decide(asked, "lena", hold_seconds=600)
     assert held.json()["digest"] == asked["digest"]
     server.bank.put(asked["action"]["target_id"], amount="600.00")
+    hasten(server, [asked], 0, "effective_at")
     later = asked_again(server, asked)
     assert (later["amount"], later["digest"] == asked["digest"]) == ("600.00", False)
     assert payouts(server, run) == 0
@@ -151,7 +151,7 @@ def test_07_no_facts_means_no(server: Served, outage: str) -> None:
     account = server.account("50.00")
     server.bank.put(account, outage=outage)
     body = {"workflow": "ledger", "input": {"account": account}}
-    answer = server.as_("desk").post("/v1/runs", json=body, params={"wait": "done"})
+    answer = server.as_("desk").post("/v1/runs", json=body, params=DONE)
     run = answer.json()
     assert run["state"] == "rejected"
     assert run["reason"].startswith("runtime:facts-unavailable;")
@@ -191,7 +191,7 @@ def test_08_an_effect_happens_once_however_often_its_run_goes_on(server: Served)
 def test_09_what_was_rejected_is_not_proposed_again(server: Served) -> None:
     """A no needs its reason; the model insists, and nobody is asked a second time."""
     body = {"workflow": "stubborn", "input": {"account": server.account("500.00")}}
-    run = server.as_("desk").post("/v1/runs", json=body, params={"wait": "paused"}).json()
+    run = server.as_("desk").post("/v1/runs", json=body, params=PAUSED).json()
     asked = server.question(run)
     refused = server.decide(asked, "lena", "reject", reason="")
     is_problem(refused, 422, "invalid_input", "reason")
@@ -226,10 +226,10 @@ def test_13_another_programs_lock_is_waited_for(server: Served) -> None:
     locked, free = threading.Event(), threading.Event()
 
     def hold() -> None:
-        with closing(sqlite3.connect(server.data / "runtime.db", isolation_level=None)) as other:
+        with closing(connect(server.data / "runtime.db")) as other:
             other.execute("BEGIN IMMEDIATE")
             locked.set()
-            free.wait(20)
+            free.wait(PATIENCE)
             other.execute("ROLLBACK")
 
     def start() -> int:
@@ -240,14 +240,14 @@ def test_13_another_programs_lock_is_waited_for(server: Served) -> None:
     token = server.token("desk")
     with ThreadPoolExecutor(9) as pool:
         holding = pool.submit(hold)
-        assert locked.wait(20)
+        assert locked.wait(PATIENCE)
         starting = [pool.submit(start) for _ in range(8)]
         assert server.as_("lena").get("/v1/runs").status_code == 200
         time.sleep(0.5)
         assert not any(one.done() for one in starting)
         free.set()
-        assert [one.result(20) for one in starting] == [202] * 8
-        holding.result(20)
+        assert [one.result(PATIENCE) for one in starting] == [202] * 8
+        holding.result(PATIENCE)
 
 
 def test_15_silence_is_never_a_yes(server: Served) -> None:

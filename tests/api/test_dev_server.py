@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.api.project import write_project
-from tests.api.served import Served, is_problem, serving
+from tests.api.served import DONE, Served, is_problem, serving
 from tests.cli.conftest import PROGRAM
 
 
@@ -23,7 +23,7 @@ def test_without_a_token_it_is_the_developer(dev: Served) -> None:
     """With every role that a question may need; a token is still its own operator's."""
     body = {"workflow": "ledger", "input": {"account": "a1"}}
     with dev.client(None) as client:
-        answer = client.post("/v1/runs", json=body, params={"wait": "done"})
+        answer = client.post("/v1/runs", json=body, params=DONE)
     assert answer.json()["trigger"]["owner"] == "developer"
     run = dev.begin("500.00")
     with dev.client(None) as client:

@@ -19,6 +19,7 @@ from schemathesis.specs.openapi.checks import (
 
 from tests.api.served import Served
 from tests.api.test_access_matrix import ROWS, Row
+from tests.patience import PATIENCE
 
 CHECKS = [
     not_a_server_error,
@@ -68,7 +69,7 @@ def test_every_operation_keeps_its_word(
     def try_one(case: Case[Any]) -> None:
         if "timeout" in case.query:
             case.query["timeout"] = 0.05
-        case.call_and_validate(headers=bearer, checks=CHECKS, timeout=20)
+        case.call_and_validate(headers=bearer, checks=CHECKS, timeout=PATIENCE)
 
     try_one()
 

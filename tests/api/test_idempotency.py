@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import socket
-import sqlite3
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from typing import Any
@@ -12,7 +11,8 @@ from uuid import uuid4
 import httpx
 import pytest
 
-from tests.api.served import Served, is_problem
+from agent_runtime.store.database import connect
+from tests.api.served import DONE, Served, is_problem
 
 
 @pytest.fixture
@@ -58,7 +58,7 @@ def test_at_the_same_moment_one_is_done(server: Served, key: dict[str, str]) -> 
 
     def send(_: int) -> httpx.Response:
         with server.client(token) as client:
-            return client.post("/v1/runs", json=body, headers=key, params={"wait": "done"})
+            return client.post("/v1/runs", json=body, headers=key, params=DONE)
 
     with ThreadPoolExecutor(8) as pool:
         answers = list(pool.map(send, range(8)))
@@ -94,7 +94,7 @@ def test_a_decision_whose_answer_died_with_its_server_is_told(
 
 def lose_answer(server: Served, key: str) -> None:
     """As if the process that took the key had died with it."""
-    with closing(sqlite3.connect(server.data / "runtime.db", isolation_level=None)) as file:
+    with closing(connect(server.data / "runtime.db")) as file:
         dead = f"{socket.gethostname()}:4000000"
         file.execute("UPDATE answers SET status = NULL, owner = ? WHERE key = ?", (dead, key))
 

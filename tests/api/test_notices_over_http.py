@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
@@ -10,8 +9,9 @@ from typing import Any
 import pytest
 
 from agent_runtime.signature import read_secret, verify
-from tests.api.served import PATIENCE, Served, is_problem
+from tests.api.served import Served, is_problem
 from tests.notices.receiver import Receiver, receiving
+from tests.patience import awaited
 from tests.triggers.sender import SECRET
 
 WANTED = {"channel": "webhook", "topics": ["pending", "decided", "finished"], "secret": "crm"}
@@ -37,13 +37,11 @@ def subscribed(server: Served) -> Iterator[Any]:
 
 def told(receiver: Receiver, run: str, number: int) -> list[dict[str, Any]]:
     """What was told of a run, once it is so many."""
-    until = time.monotonic() + PATIENCE
-    while True:
-        found = [body for body in receiver.bodies if body["subject"] == run]
-        if len(found) == number:
-            return found
-        assert time.monotonic() < until, found
-        time.sleep(0.02)
+
+    def look() -> list[dict[str, Any]]:
+        return [body for body in receiver.bodies if body["subject"] == run]
+
+    return awaited(look, lambda found: len(found) == number)
 
 
 def test_another_system_is_told_of_a_run(server: Served, subscribed: Any) -> None:

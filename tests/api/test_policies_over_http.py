@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -13,7 +12,8 @@ import pytest
 from agent_runtime.clock import SystemClock
 from agent_runtime.store import Session, Store
 from tests.api.project import LOW_RISK
-from tests.api.served import PATIENCE, Served, is_problem, serving
+from tests.api.served import Served, is_problem, serving
+from tests.patience import awaited
 
 CASE: dict[str, Any] = {
     "tool": "pay",
@@ -163,10 +163,8 @@ def put_in_force(where: Served, text: str) -> str:
 
 def follow(where: Served, digest: str) -> None:
     """Wait until that policy is in force on a server."""
-    until = time.monotonic() + PATIENCE
-    while where.as_("lena").get("/v1/policies/ledger").json()["digest"] != digest:
-        assert time.monotonic() < until, "it does not follow"
-        time.sleep(0.05)
+    lena = where.as_("lena")
+    awaited(lambda: lena.get("/v1/policies/ledger").json()["digest"], lambda now: now == digest)
 
 
 def limited(most: str) -> str:

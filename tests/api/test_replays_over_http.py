@@ -40,10 +40,10 @@ def test_a_report_is_a_page_that_runs_nothing(server: Served, paid: str) -> None
 
 
 def test_a_run_is_replayed_without_effects(server: Served, paid: str) -> None:
-    before = server.bank.payouts
+    before = server.paid()
     found = server.as_("lena").post(f"/v1/runs/{paid}/replay").json()
     assert (found["result"], found["divergence"]) == ("identical", None)
-    assert server.bank.payouts == before
+    assert server.paid() == before
 
 
 def test_a_fork_says_where_it_comes_from_and_asks_anew(server: Served, paid: str) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
@@ -15,6 +14,7 @@ from agent_runtime.service import Service
 from tests.conftest import OpenOffice
 from tests.ledger import ESCALATING, POLICY, make_pay, pay_workflow
 from tests.office import Office
+from tests.patience import PATIENCE, until
 
 REMINDING = POLICY.replace(
     '@approvers("lead:1") @deadline("1h")',
@@ -99,12 +99,5 @@ async def test_the_service_brings_holds_and_reminders_about(reminding: Office) -
     reminding.clock.move(timedelta(minutes=45))
     await until(lambda: bool(reminding.record(waiting.run_id).bodies("approval.reminded")))
     stop.set()
-    await asyncio.wait_for(service, 10)
+    await asyncio.wait_for(service, PATIENCE)
     assert len(reminding.bank.payouts) == 1
-
-
-async def until(holds: Callable[[], bool]) -> None:
-    """Wait until something holds."""
-    async with asyncio.timeout(15):
-        while not holds():  # noqa: ASYNC110 — what is waited for happens in the service
-            await asyncio.sleep(0.01)

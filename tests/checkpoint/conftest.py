@@ -77,7 +77,7 @@ def make_checkpoint(values: dict[str, Any], versions: dict[str, Any]) -> Checkpo
 
 @pytest.fixture
 def store(tmp_path: Path) -> Iterator[Store]:
-    opened = Store(tmp_path / "runtime.db", SystemClock(), busy_timeout=5.0)
+    opened = Store(tmp_path / "runtime.db", SystemClock())
     yield opened
     opened.close()
 

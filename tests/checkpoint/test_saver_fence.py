@@ -16,6 +16,7 @@ from agent_runtime.store.database import connect
 from agent_runtime.worker import config_of
 from tests.checkpoint.conftest import config_at, make_checkpoint, rows_of
 from tests.office import Office
+from tests.patience import PATIENCE
 from tests.processes import CONTEXT, spawn, wait
 
 CLAIM = "UPDATE runs SET epoch = epoch + 1, owner = 'other:1' WHERE id = ?"
@@ -55,9 +56,9 @@ async def test_a_claim_that_commits_first_is_seen_by_the_write(office: Office, w
 
 def claim_child(path: Any, run_id: str, ready: Any, go: Any) -> None:
     """Take a run over in a process of its own."""
-    with closing(sqlite3.connect(path, isolation_level=None, timeout=30)) as connection:
+    with closing(sqlite3.connect(path, isolation_level=None, timeout=PATIENCE)) as connection:
         ready.set()
-        go.wait(30)
+        go.wait(PATIENCE)
         connection.execute(CLAIM, (run_id,))
 
 

@@ -27,6 +27,7 @@ from agent_runtime.cli.demo import TRIGGER, load_systems
 from agent_runtime.operators import FILE, provide_operators
 from agent_runtime.runtime import Runtime
 from agent_runtime.trigger import Trigger
+from tests.patience import PATIENCE
 
 PROJECT = Path(__file__).parents[2]
 SAMPLES = PROJECT / "graphs" / "refund" / "samples"
@@ -226,7 +227,7 @@ class Terminal:
         )
         os.close(theirs)
 
-    def expect(self, text: str, *, seconds: float = 30) -> None:
+    def expect(self, text: str, *, seconds: float = PATIENCE) -> None:
         """Read until the text was printed after what was expected before."""
         until, start = time.monotonic() + seconds, len(self.seen)
         while text not in self.seen[start:]:
@@ -242,10 +243,10 @@ class Terminal:
 
     def end(self) -> int:
         """Read to the end; the exit code."""
-        until = time.monotonic() + 30
+        until = time.monotonic() + PATIENCE
         while self._read(until):
             pass
-        return self._process.wait(10)
+        return self._process.wait(PATIENCE)
 
     def close(self) -> None:
         """Leave nothing behind, however the test ended."""

@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-import httpx
 from axe_playwright_python.async_playwright import Axe
 from playwright._impl._api_structures import SetCookieParam
 from playwright.async_api import Browser, BrowserContext, Page, Playwright
 
 from tests.api.served import Served
+from tests.patience import PATIENCE
 
 CHROMIUM = Path("/usr/bin/chromium")
 FLAGS = (
@@ -29,9 +29,6 @@ FLAGS = (
 )
 WIDE, NARROW = {"width": 1440, "height": 900}, {"width": 320, "height": 640}
 COOKIE, DISPLAY = "agent_runtime", "agent_runtime_display"
-PATIENCE = 30_000.0
-"""Milliseconds that a page may take for anything: a loaded machine takes long."""
-
 RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
 
 
@@ -53,8 +50,14 @@ class Visit:
     elsewhere: str = "data:"
 
     async def open(self, path: str) -> Page:
-        """Go there, and wait until it is live."""
+        """Go there."""
         await self.page.goto(self.server.url + path)
+        return self.page
+
+    async def live(self, path: str) -> Page:
+        """Go there, and wait until it is live."""
+        await self.open(path)
+        await self.is_live()
         return self.page
 
     async def tab(self, path: str) -> Page:
@@ -68,11 +71,13 @@ class Visit:
         await (page or self.page).wait_for_selector("#live:not(.off):has-text('live')")
 
     async def text(self, selector: str) -> str:
-        """All its words, drawn or not."""
+        """All its words, drawn or not; after a click, those of the page that it led to."""
+        await self.page.wait_for_load_state()
         return " ".join((await self.page.locator(selector).first.text_content() or "").split())
 
     async def findings(self, page: Page | None = None, rule: str = "") -> list[str]:
         """What axe says against the page, WCAG 2.2 A and AA, or one rule alone."""
+        await (page or self.page).wait_for_load_state()
         only = {"type": "rule", "values": [rule]} if rule else RULES
         options = {"runOnly": only, "resultTypes": ["violations"]}
         found = await Axe().run(page or self.page, options=options)
@@ -84,7 +89,7 @@ class Visit:
 
     def watch(self, page: Page) -> None:
         """Note what goes wrong in a page."""
-        page.set_default_timeout(PATIENCE)
+        page.set_default_timeout(PATIENCE * 1_000)
         page.on("pageerror", lambda error: self.faults.append(f"error: {error}"))
         page.on("console", self._said)
         page.on("request", self._asked)
@@ -104,7 +109,8 @@ class Visit:
 
 def cookie_of(server: Served, token: str) -> str:
     """Sign in as a browser does; the cookie's secret."""
-    answer = httpx.post(server.url + "/sign-in", data={"token": token}, trust_env=False)
+    with server.client(None) as client:
+        answer = client.post("/sign-in", data={"token": token})
     assert answer.status_code == 200, answer.text
     return answer.cookies[COOKIE]
 

@@ -13,14 +13,15 @@ import pytest_asyncio
 from playwright.async_api import Browser, async_playwright, expect
 
 from tests.api.served import Served, serving_project
-from tests.console.browser import CHROMIUM, PATIENCE, Visit, launch, visiting
+from tests.console.browser import CHROMIUM, Visit, launch, visiting
 from tests.console.project import write_project
+from tests.patience import PATIENCE
 
 HERE = Path(__file__).parent
 
 SignIn = Callable[..., Awaitable[Visit]]
 
-expect.set_options(timeout=PATIENCE)
+expect.set_options(timeout=PATIENCE * 1_000)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -100,8 +100,7 @@ async def test_at_200_percent_everything_is_reached(sign_in: SignIn, asked: str)
 async def test_forced_colours_and_reduced_motion_work(sign_in: SignIn, asked: str) -> None:
     """Marks stay marks, and nothing moves."""
     visit = await sign_in("lena", forced_colors="active", reduced_motion="reduce")
-    page = await visit.open(f"/inbox/{asked}")
-    await visit.is_live()
+    page = await visit.live(f"/inbox/{asked}")
     assert await visit.findings() == []
     moving = "() => document.getAnimations().length"
     await page.keyboard.press("a")

@@ -6,12 +6,15 @@ import csv
 import io
 import json
 from collections.abc import Iterator
+from typing import get_args
 
 import httpx
 import pytest
 
 from agent_runtime.console.audit import COLUMNS
-from tests.api.served import Served
+from agent_runtime.console.audit_view import GROUPS
+from agent_runtime.event import EventType
+from tests.api.served import Served, browsing
 from tests.console.browser import COOKIE, cookie_of
 from tests.console.conftest import SignIn
 
@@ -20,7 +23,7 @@ from tests.console.conftest import SignIn
 def ada(desk: Served) -> Iterator[httpx.Client]:
     """An administrator's browser, without the browser."""
     cookies = {COOKIE: cookie_of(desk, desk.token("ada"))}
-    with httpx.Client(base_url=desk.url, cookies=cookies, trust_env=False, timeout=30) as client:
+    with browsing(desk.url, cookies=cookies) as client:
         yield client
 
 
@@ -67,7 +70,7 @@ async def test_the_chain_is_checked_at_a_click(sign_in: SignIn) -> None:
 
 def test_whoever_may_not_check_is_not_offered_to(desk: Served) -> None:
     cookies = {COOKIE: cookie_of(desk, desk.token("lena"))}
-    with httpx.Client(base_url=desk.url, cookies=cookies, trust_env=False) as client:
+    with browsing(desk.url, cookies=cookies) as client:
         assert "Check the chain</button>" not in client.get("/audit").text
 
 
@@ -99,6 +102,14 @@ def test_a_filter_that_is_none_is_told_so(ada: httpx.Client, query: dict[str, st
 def test_another_tenant_has_another_audit(ada: httpx.Client, desk: Served) -> None:
     made = edited(desk, "of this tenant")
     cookies = {COOKIE: cookie_of(desk, desk.token("ada", tenant="other"))}
-    with httpx.Client(base_url=desk.url, cookies=cookies, trust_env=False) as other:
+    with browsing(desk.url, cookies=cookies) as other:
         assert made["run"] not in other.get("/audit/export").text
     assert made["run"] in ada.get("/audit/export").text
+
+
+def test_no_deed_of_an_administrator_is_left_out() -> None:
+    """Whatever was made, changed, proposed, given away or removed."""
+    deeds = ("created", "changed", "removed", "revoked", "proposed", "activated", "exported")
+    kinds = {kind for kind in get_args(EventType) if kind.partition(".")[2] in (*deeds, "erased")}
+    assert len(kinds) > len(deeds)
+    assert kinds <= set(GROUPS["administration"])

@@ -7,7 +7,7 @@ import pytest
 from playwright.async_api import expect
 
 from agent_runtime.signin import form_token
-from tests.api.served import Served
+from tests.api.served import Served, browsing
 from tests.console.browser import COOKIE, cookie_of
 from tests.console.conftest import SignIn
 
@@ -21,7 +21,7 @@ def page_of(desk: Served, path: str, name: str = "lena", **options: str) -> http
     """A page as a browser without scripts gets it."""
     cookies = {COOKIE: cookie_of(desk, desk.token(name, **options))}
     headers = {"accept": "text/html"}
-    with httpx.Client(base_url=desk.url, trust_env=False, cookies=cookies, headers=headers) as one:
+    with browsing(desk.url, cookies=cookies, headers=headers) as one:
         return one.get(path)
 
 
@@ -61,7 +61,7 @@ def test_an_amount_that_is_none_is_said_beside_the_filters(desk: Served) -> None
 
 
 def write(desk: Served, path: str, cookie: str | None, **headers: str) -> httpx.Response:
-    with httpx.Client(base_url=desk.url, trust_env=False) as client:
+    with desk.client(None) as client:
         if cookie is not None:
             client.cookies.set(COOKIE, cookie)
         return client.post(path, json={}, headers={"accept": "application/json", **headers})
@@ -81,7 +81,7 @@ def test_a_write_by_cookie_needs_our_own_page(desk: Served, asked: str) -> None:
 
 def test_the_cookie_is_kept_from_scripts_and_other_sites(desk: Served) -> None:
     """And what it stands for is stored as a hash only."""
-    with httpx.Client(base_url=desk.url, trust_env=False) as client:
+    with desk.client(None) as client:
         answer = client.post("/sign-in", data={"token": desk.token("lena")})
     said = answer.headers["set-cookie"].lower()
     assert "httponly" in said
@@ -120,8 +120,7 @@ async def test_a_sign_in_that_ends_under_scripts_comes_back_to_the_text(
     """One signs in again and finds the note in its field."""
     visit = await sign_in("lena")
     visit.expected += ("401", "ERR_")
-    page = await visit.open(f"/inbox/{asked}")
-    await visit.is_live()
+    page = await visit.live(f"/inbox/{asked}")
     await page.keyboard.press("r")
     await page.locator("#reject select").select_option("duplicate")
     await page.locator("#reject textarea").fill("Paid on Monday.")
@@ -136,10 +135,10 @@ async def test_a_sign_in_that_ends_under_scripts_comes_back_to_the_text(
 
 def test_a_browser_without_cookies_is_told_what_is_missing(desk: Served) -> None:
     """Instead of being asked to sign in for ever."""
-    with httpx.Client(base_url=desk.url, trust_env=False) as client:
+    with desk.client(None) as client:
         answer = client.post("/sign-in", data={"token": desk.token("lena")})
     assert "/signed-in?next=" in answer.text
-    with httpx.Client(base_url=desk.url, trust_env=False) as client:
+    with desk.client(None) as client:
         arrived = client.get("/signed-in", params={"next": "/inbox"})
     assert arrived.status_code == 400
     assert "Your browser keeps no cookies" in arrived.text

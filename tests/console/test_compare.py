@@ -111,10 +111,10 @@ async def test_a_fork_that_cannot_be_keeps_what_was_typed(sign_in: SignIn, desk:
 
 async def test_a_replay_is_identical_and_does_nothing(sign_in: SignIn, desk: Served) -> None:
     run = desk.begin("50.00")["id"]
-    paid = len(desk.bank.payouts)
+    paid = len(desk.paid())
     visit = await sign_in("lena")
     page = await visit.open(f"/runs/{run}")
     await page.get_by_role("button", name="Replay").click()
     assert "Everything came out the same." in await visit.text("main")
     assert await visit.findings() == []
-    assert len(desk.bank.payouts) == paid
+    assert len(desk.paid()) == paid

@@ -17,7 +17,7 @@ from agent_runtime.operators import FILE, provide_operators
 from agent_runtime.run import Run
 from agent_runtime.runtime import Runtime
 from agent_runtime.trigger import Trigger
-from tests.api.served import ROOT, Served
+from tests.api.served import ROOT, Served, browsing
 
 SAMPLES = ROOT / "graphs/refund/samples"
 REQUESTS = json.loads((SAMPLES / "requests.json").read_text())
@@ -45,7 +45,7 @@ def seen(tmp_path: Path) -> Iterator[tuple[Run, httpx.Client]]:
     provide_operators(server.data, SAMPLES / FILE)
     server.start("--dev", "--data", str(server.data))
     try:
-        with httpx.Client(base_url=server.url, trust_env=False, follow_redirects=True) as client:
+        with browsing(server.url, follow_redirects=True) as client:
             client.post("/sign-in/dev", data={"as": "lena"})
             yield run, client
     finally:

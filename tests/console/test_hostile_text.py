@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from typing import Any
 
 import pytest
@@ -59,10 +58,7 @@ async def test_it_is_shown_and_stays_text(sign_in: SignIn, desk: Served, text: s
     desk.as_("luis").post(f"/v1/approvals/{name}/comments", json=words)
     visit = await sign_in("lena")
     visit.expected += ("422",)
-    began = time.monotonic()
-    page = await visit.open(f"/inbox/{name}")
-    await visit.is_live()
-    assert time.monotonic() - began < 15.0
+    page = await visit.live(f"/inbox/{name}")
     assert await page.evaluate(INJECTED) == 0
     assert "pwned" not in await page.title() or "<script>" in await page.title()
     assert await page.evaluate("document.documentElement.scrollWidth <= innerWidth")
@@ -95,8 +91,7 @@ async def test_a_proposal_that_is_none_is_shown_raw_with_the_reason(
     broken = {"status": "proposed", "confidence": "very", "reason": 7, "evidence": "none"}
     propose(desk, like["run_id"], like["visit"], broken)
     visit = await sign_in("lena")
-    page = await visit.open(f"/inbox/{like['id']}")
-    await visit.is_live()
+    page = await visit.live(f"/inbox/{like['id']}")
     assert "cannot be shown as one: confidence" in await visit.text("#ask")
     assert '"very"' in await visit.text("#ask pre")
     await page.keyboard.press("a")

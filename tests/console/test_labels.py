@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 
-from tests.api.served import Served
+from tests.api.served import PAUSED, Served
 from tests.console.browser import NARROW
 from tests.console.conftest import SignIn
 
@@ -15,7 +15,7 @@ def ended(desk: Served, tenant: str, message: str = "Please.") -> str:
     """A run that has ended, in a tenant of its own."""
     given = {"account": desk.account("50.00"), "message": message}
     body = {"workflow": "ledger", "input": given}
-    made = desk.as_("desk", tenant).post("/v1/runs", json=body, params={"wait": "paused"})
+    made = desk.as_("desk", tenant).post("/v1/runs", json=body, params=PAUSED)
     assert made.json()["state"] == "completed", made.text
     return str(made.json()["id"])
 

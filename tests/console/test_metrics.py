@@ -10,7 +10,7 @@ from playwright.async_api import expect
 
 from agent_runtime.clock import SystemClock
 from agent_runtime.store import Session, Store
-from tests.api.served import Served
+from tests.api.served import PAUSED, Served
 from tests.console.browser import NARROW
 from tests.console.conftest import SignIn
 
@@ -21,7 +21,7 @@ TENANT = "figures"
 def figures(desk: Served) -> str:
     """A tenant with one run that asks, and forty answers of earlier ones; that run's id."""
     body = {"workflow": "ledger", "input": {"account": desk.account("500.00")}}
-    run = desk.as_("desk", TENANT).post("/v1/runs", json=body, params={"wait": "paused"}).json()
+    run = desk.as_("desk", TENANT).post("/v1/runs", json=body, params=PAUSED).json()
     store = Store(desk.data / "runtime.db", SystemClock())
 
     def tell(session: Session) -> None:

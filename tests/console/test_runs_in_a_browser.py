@@ -10,8 +10,7 @@ from tests.console.conftest import SignIn
 async def test_a_drawing_opens_where_the_run_stands(sign_in: SignIn, desk: Served) -> None:
     """On a narrow screen the node that waits is in view, at a size that can be read."""
     visit = await sign_in(viewport=NARROW)
-    page = await visit.open(f"/runs/{desk.begin('500.00')['id']}")
-    await visit.is_live()
+    page = await visit.live(f"/runs/{desk.begin('500.00')['id']}")
     frame = await page.locator("[data-scroll]").bounding_box()
     node = await page.locator("[data-current]").bounding_box()
     assert frame is not None
@@ -25,8 +24,7 @@ async def test_a_run_page_follows_its_run(sign_in: SignIn, desk: Served) -> None
     """Somebody else's answer shows without a reload, and a reason that is being typed stays."""
     run = desk.begin("500.00")
     visit = await sign_in("ona")
-    page = await visit.open(f"/runs/{run['id']}")
-    await visit.is_live()
+    page = await visit.live(f"/runs/{run['id']}")
     await page.locator("summary:has-text('Cancel the run')").click()
     await page.locator("textarea[name=reason]").fill("Half a reason")
     desk.decide(desk.question(run), "luis")
@@ -39,8 +37,7 @@ async def test_the_list_follows_and_does_not_move(sign_in: SignIn, desk: Served)
     """A row changes where it stands; a new run is announced and comes when it is asked for."""
     run = desk.begin("500.00")
     visit = await sign_in()
-    page = await visit.open("/runs")
-    await visit.is_live()
+    page = await visit.live("/runs")
     await page.locator(f"#{run['id']} .run-what a").focus()
     rows = await page.locator("#runs tr").evaluate_all("rows => rows.map(row => row.id)")
     desk.decide(desk.question(run), "luis")
@@ -74,4 +71,4 @@ async def test_a_workflow_is_tried_without_scripts(sign_in: SignIn, desk: Served
     page = await visit.open("/workflows/ledger/try")
     await page.locator("#f-account").fill(desk.account("50.00"))
     await page.locator("button:has-text('Start the run')").click()
-    assert "/runs/run-" in page.url
+    await page.wait_for_url("**/runs/run-*")

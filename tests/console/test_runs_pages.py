@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import secrets
-import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
@@ -15,7 +14,8 @@ import pytest
 
 from agent_runtime.clock import SystemClock
 from agent_runtime.store import Session, Store
-from tests.api.served import Served
+from agent_runtime.store.database import connect
+from tests.api.served import PAUSED, Served, browsing
 from tests.console.browser import COOKIE, cookie_of
 
 As = Callable[..., "Reader"]
@@ -50,13 +50,7 @@ def as_(desk: Served) -> Iterator[As]:
         if (name, tenant) not in clients:
             cookie = cookie_of(desk, desk.token(name, tenant=tenant))
             clients[name, tenant] = Reader(
-                httpx.Client(
-                    base_url=desk.url,
-                    cookies={COOKIE: cookie},
-                    headers={"accept": "text/html"},
-                    trust_env=False,
-                    timeout=30,
-                )
+                browsing(desk.url, cookies={COOKIE: cookie}, headers={"accept": "text/html"})
             )
         return clients[name, tenant]
 
@@ -69,7 +63,7 @@ def start(desk: Served, message: str = "Please pay me out.") -> str:
     """A run that asks a lead, with this message."""
     given = {"account": desk.account("500.00"), "message": message}
     answer = desk.as_("desk").post(
-        "/v1/runs", json={"workflow": "ledger", "input": given}, params={"wait": "paused"}
+        "/v1/runs", json={"workflow": "ledger", "input": given}, params=PAUSED
     )
     assert answer.status_code == 201, answer.text
     return str(answer.json()["id"])
@@ -84,7 +78,7 @@ async def test_runs_are_found_by_what_they_are(desk: Served, as_: As) -> None:
             client.post(
                 "/v1/runs",
                 json={"workflow": "ledger", "input": {"account": desk.account(amount)}, "key": key},
-                params={"wait": "paused"},
+                params=PAUSED,
             ).json()
             for amount, key in asked
         ]
@@ -149,7 +143,7 @@ async def test_the_version_of_the_run_is_drawn(desk: Served, as_: As) -> None:
         session.versions.keep(now.model_copy(update={"id": "earlier00001", "topology": drawn}))
 
     await store.write("default", rewrite)
-    with closing(sqlite3.connect(desk.data / "runtime.db")) as file, file:
+    with closing(connect(desk.data / "runtime.db")) as file:
         for run, version in ((kept, "earlier00001"), (lost, "neverkept001")):
             file.execute("UPDATE runs SET version = ? WHERE id = ?", (version, run))
     store.close()

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 
+from playwright.async_api import expect
+
 from tests.api.served import Served
 from tests.console.conftest import SignIn
 
@@ -33,7 +35,7 @@ async def test_a_refused_form_keeps_what_was_typed(sign_in: SignIn) -> None:
     await page.get_by_label("An https address").fill("http://crm.example.com/hook")
     await page.get_by_label("a person is asked").check()
     await page.get_by_role("button", name="Tell them").click()
-    assert await page.locator("[role=alert]").count() == 1
+    await expect(page.locator("[role=alert]")).to_have_count(1)
     assert (
         await page.get_by_label("An https address").input_value() == "http://crm.example.com/hook"
     )
@@ -50,7 +52,7 @@ async def test_who_is_told_what_is_listed_and_removed(sign_in: SignIn) -> None:
     await page.get_by_role("button", name="Tell them").click()
     row = page.locator("tr", has_text="crm.example.com")
     await row.get_by_role("button", name="Remove").click()
-    assert await row.count() == 0
+    await expect(row).to_have_count(0)
 
 
 async def test_a_schedule_is_made_paused_and_removed(sign_in: SignIn, desk: Served) -> None:
@@ -62,10 +64,10 @@ async def test_a_schedule_is_made_paused_and_removed(sign_in: SignIn, desk: Serv
     await page.get_by_role("button", name="Make the schedule").click()
     row = page.locator("tr", has_text="mornings")
     await row.get_by_role("button", name="Pause").click()
-    assert "paused" in (await row.text_content() or "")
+    await expect(row).to_contain_text("paused")
     assert await visit.findings() == []
     await row.get_by_role("button", name="Remove").click()
-    assert await row.count() == 0
+    await expect(row).to_have_count(0)
 
 
 async def test_cron_nonsense_is_told_beside_what_was_typed(sign_in: SignIn) -> None:

@@ -7,9 +7,10 @@ import asyncio
 import pytest
 
 from agent_runtime.queue import Job
-from agent_runtime.queue.sqlite import SqliteQueue
+from agent_runtime.queue.files import FilesQueue
 from agent_runtime.service import Service
 from tests.office import Office
+from tests.patience import PATIENCE
 
 
 async def test_a_job_whose_claim_was_given_to_another_is_not_worked_on(office: Office) -> None:
@@ -29,9 +30,9 @@ async def test_a_service_ends_even_if_its_wake_up_is_lost(
     office: Office, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Told to stop while it waits, it looks up by itself before long."""
-    monkeypatch.setattr(SqliteQueue, "nudge", lambda _queue: None)
+    monkeypatch.setattr(FilesQueue, "nudge", lambda _queue: None)
     stop = asyncio.Event()
     service = asyncio.create_task(Service(office.runtime).run(stop))
     await asyncio.sleep(0.3)
     stop.set()
-    await asyncio.wait_for(service, 5.0)
+    await asyncio.wait_for(service, PATIENCE)

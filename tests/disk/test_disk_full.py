@@ -16,7 +16,7 @@ from agent_runtime.store import Store, upkeep
 from tests.disk.conftest import SmallDisk
 from tests.ledger import make_app, make_pay, pay_workflow
 from tests.office import Office, opened
-from tests.queue.conftest import until
+from tests.patience import until
 from tests.queue.queue_children import present, settings
 
 FULL = "disk is full"

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from langgraph.types import Command, interrupt
 
+from tests.patience import PATIENCE
+
 if TYPE_CHECKING:
     from tests.langgraph_behaviour.conftest import Bench
 
@@ -60,7 +62,7 @@ async def test_two_answers_at_the_same_time_both_act(bench: Bench) -> None:
         await one.ainvoke({"task": "t"}, bench.thread)
         yes = one.ainvoke(Command(resume="yes"), bench.thread)
         no = other.ainvoke(Command(resume="no"), bench.thread)
-        await asyncio.wait_for(asyncio.gather(yes, no), 10)
+        await asyncio.wait_for(asyncio.gather(yes, no), PATIENCE)
     assert len(bench.acts) == 2
 
 
@@ -98,7 +100,7 @@ async def test_a_kill_between_effect_and_checkpoint_doubles_the_effect(bench: Be
     codes = []
     for step in ("start-and-die", "go-on"):
         child = await asyncio.create_subprocess_exec(sys.executable, CHILD, bench.path, step)
-        codes.append(await asyncio.wait_for(child.wait(), 60))
+        codes.append(await asyncio.wait_for(child.wait(), PATIENCE))
     assert codes == [-signal.SIGKILL, 0]
     assert bench.path.with_suffix(".effects").read_text() == "yes\nyes\n"
 

@@ -17,7 +17,8 @@ from agent_runtime.signature import read_secret, verify
 from tests.notices.conftest import deliver, subscribe
 from tests.notices.receiver import Receiver
 from tests.office import Office
-from tests.queue.conftest import Serve, until
+from tests.patience import PATIENCE, until
+from tests.queue.conftest import Serve
 from tests.triggers.sender import SECRET
 
 DAY = timedelta(days=1)
@@ -130,8 +131,7 @@ async def test_an_endless_answer_is_not_read(telling: Office, receiver: Receiver
     await subscribe(telling, receiver)
     receiver.answers = [(200, {"set-cookie": "a=b"}, b"x" * 50_000_000)]
     await telling.flow()
-    async with asyncio.timeout(5):
-        await deliver(telling)
+    await asyncio.wait_for(deliver(telling), PATIENCE)
     assert only(telling, "delivered").tries == 1
 
 

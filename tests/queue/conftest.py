@@ -15,7 +15,6 @@ from agent_runtime.clock import Clock, ManualClock
 from agent_runtime.errors import Conflict
 from agent_runtime.queue import UNLIMITED, Job, Limits, Queue
 from agent_runtime.queue.files import FilesQueue
-from agent_runtime.queue.sqlite import SqliteQueue
 from agent_runtime.run import Run, new_id
 from agent_runtime.service import Service
 from agent_runtime.store import Session, Store
@@ -24,6 +23,7 @@ from agent_runtime.tenancy import Tenancy
 from agent_runtime.tenant import Residency
 from agent_runtime.trigger import Trigger
 from tests.office import NOON, Office
+from tests.patience import PATIENCE
 
 LEASE = 30.0
 
@@ -85,10 +85,11 @@ def insert(session: Session, run: Run) -> None:
 
 
 @asynccontextmanager
-async def sqlite_line(folder: Path, clock: Clock, lease: float) -> AsyncIterator[tuple[Any, Any]]:
+async def one_line(folder: Path, clock: Clock, lease: float) -> AsyncIterator[tuple[Any, Any]]:
+    """The queue of an installation of one file."""
     store = Store(folder / "queue.db", clock)
     try:
-        yield SqliteQueue(store, lease), store
+        yield FilesQueue(store, lease), store
     finally:
         store.close()
 
@@ -106,7 +107,7 @@ async def files_line(folder: Path, clock: Clock, lease: float) -> AsyncIterator[
         store.close()
 
 
-IMPLEMENTATIONS = {"sqlite": sqlite_line, "files": files_line}
+IMPLEMENTATIONS = {"one file": one_line, "files": files_line}
 
 
 @pytest.fixture(params=sorted(IMPLEMENTATIONS))
@@ -146,14 +147,7 @@ async def serve() -> AsyncIterator[Serve]:
     yield start
     for stop, task in started:
         stop.set()
-        await asyncio.wait_for(task, 10)
-
-
-async def until(holds: Callable[[], bool], seconds: float = 15.0) -> None:
-    """Wait until something holds."""
-    async with asyncio.timeout(seconds):
-        while not holds():  # noqa: ASYNC110 — what is waited for happens in another process
-            await asyncio.sleep(0.01)
+        await asyncio.wait_for(task, PATIENCE)
 
 
 def seconds(first: datetime, second: datetime) -> float:

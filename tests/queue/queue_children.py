@@ -18,8 +18,7 @@ from agent_runtime.settings import Settings
 from agent_runtime.store import Store
 from tests.ledger import AccountName, get_account, make_app, make_pay, pay_workflow
 from tests.office import OFFLINE, PEOPLE, opened
-
-PATIENCE = 30.0
+from tests.patience import PATIENCE
 
 
 def present() -> ManualClock:

@@ -21,6 +21,7 @@ from tests.cli.conftest import (
     demo_made,
     say,
 )
+from tests.patience import PATIENCE
 from tests.processes import CONTEXT, spawn, wait
 
 __all__ = ["after_demo", "clean_environment", "demo_made", "say"]
@@ -51,7 +52,7 @@ def test_a_killed_process_holds_nothing(tmp_path: Path) -> None:
     """The kernel lets go of its name; the file that it left is swept away by the next."""
     ready = CONTEXT.Event()
     child = spawn(hold_child, tmp_path, ready)
-    assert ready.wait(30)
+    assert ready.wait(PATIENCE)
     with pytest.raises(Conflict), present(tmp_path, "till"):
         pass
     os.kill(child.pid or 0, signal.SIGKILL)

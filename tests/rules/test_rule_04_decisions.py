@@ -19,6 +19,7 @@ from agent_runtime.nodes.judge import Judgement
 from agent_runtime.verdict import Verdict
 from tests.conftest import OpenOffice
 from tests.office import Office
+from tests.patience import PATIENCE
 from tests.processes import CONTEXT, decide_child, spawn, wait
 
 
@@ -112,7 +113,7 @@ async def test_answers_at_once_from_several_processes_have_one_winner(asking: Of
         for name, kind in answers
     ]
     assert wait(*children) == [0, 0, 0, 0]
-    found = [results.get(timeout=5) for _ in children]
+    found = [results.get(timeout=PATIENCE) for _ in children]
     refused = [by for _, status, by in found if status == "refused"]
     (winner,) = [(name, status) for name, status, _ in found if status != "refused"]
     assert refused == [winner[0]] * 3

@@ -29,6 +29,7 @@ from tests.ledger import (
     pay_workflow,
 )
 from tests.office import Office, Record, opened
+from tests.patience import PATIENCE
 
 DERIVED = frozenset({"measures", "measured", "courses"})
 """What any process may count up from the history, whoever owns the run."""
@@ -181,7 +182,7 @@ async def slow(tmp_path: Path) -> AsyncIterator[Any]:
         async with opened(shared, tmp_path / "d") as first, opened(shared, tmp_path / "d") as other:
             run = await first.start()
             stopped = asyncio.create_task(first.drive(run))
-            await asyncio.wait_for(latch.reached.wait(), 5)
+            await asyncio.wait_for(latch.reached.wait(), PATIENCE)
             other.lapse()
             await other.drive(run)
             before = count_rows(first.data / "runtime.db")

@@ -15,6 +15,7 @@ from agent_runtime.workflow import MAX_INPUT
 from tests.conftest import OpenOffice
 from tests.ledger import AccountName, get_account, make_app, make_pay, pay_workflow
 from tests.office import Office, opened
+from tests.patience import PATIENCE
 from tests.processes import (
     CONTEXT,
     drive_child,
@@ -133,7 +134,7 @@ async def test_a_stopped_worker_gives_its_run_back(open_office: OpenOffice) -> N
     office = await open_office(step={"context": Context(tools=[look])})
     run = await office.start()
     task = asyncio.create_task(office.drive(run))
-    await asyncio.wait_for(reached.wait(), 5)
+    await asyncio.wait_for(reached.wait(), PATIENCE)
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task

@@ -56,7 +56,7 @@ class Implementation:
 
 @asynccontextmanager
 async def sqlite_store(folder: Path, clock: Clock) -> AsyncIterator[Store]:
-    store = Store(folder / "runtime.db", clock, busy_timeout=5.0)
+    store = Store(folder / "runtime.db", clock)
     try:
         yield store
     finally:

@@ -21,7 +21,7 @@ RUN = "run-1"
 
 @pytest.fixture
 def store(tmp_path: Path) -> Iterator[Store]:
-    opened = Store(tmp_path / "runtime.db", SystemClock(), busy_timeout=5.0)
+    opened = Store(tmp_path / "runtime.db", SystemClock())
     yield opened
     opened.close()
 

@@ -10,6 +10,7 @@ import pytest
 
 from agent_runtime.errors import StoreError
 from agent_runtime.store import Across, Session
+from tests.patience import PATIENCE
 from tests.store.conftest import Books, OpenBooks
 
 
@@ -108,7 +109,7 @@ async def test_closing_commits_what_waits(open_books: OpenBooks) -> None:
     assert sorted(await asyncio.gather(*waiting)) == list(range(1, 51))
     assert len(other.read().events.find()) == 50
     with pytest.raises(StoreError, match="closed"):
-        await asyncio.wait_for(books.write(note), 2)
+        await asyncio.wait_for(books.write(note), PATIENCE)
 
 
 async def test_a_session_for_reading_cannot_write(books: Books) -> None:

@@ -12,7 +12,8 @@ import pytest
 from agent_runtime.clock import SystemClock
 from agent_runtime.store import Store
 from agent_runtime.testing.otlp import ReceivedSpan, Receiver, receiving, tree
-from tests.api.served import PATIENCE, Served, serving
+from tests.api.served import Served, serving
+from tests.patience import PATIENCE
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ import pytest
 
 from agent_runtime.client import Client
 from agent_runtime.errors import NotFound, StoreError
-from tests.api.served import REGIONS, ROOT, Served, is_problem, serving
+from tests.api.served import DONE, PAUSED, REGIONS, ROOT, Served, is_problem, serving
 from tests.cli.conftest import PROGRAM
 from tests.tenants.conftest import holding
 from tests.triggers.sender import Letter
@@ -43,7 +43,7 @@ def make(server: Served, name: str, region: str | None = None) -> dict[str, Any]
 def begun(server: Served, tenant: str) -> dict[str, Any]:
     """A run of that tenant that waits for a person."""
     body = {"workflow": "ledger", "input": {"account": server.account("500.00")}}
-    answer = server.as_("desk", tenant).post("/v1/runs", json=body, params={"wait": "paused"})
+    answer = server.as_("desk", tenant).post("/v1/runs", json=body, params=PAUSED)
     assert answer.json()["state"] == "paused", answer.text
     run: dict[str, Any] = answer.json()
     return run
@@ -75,7 +75,7 @@ def test_a_whole_day_in_a_file_of_its_own(server: Served) -> None:
     lena = server.as_("lena", "acme")
     (asked,) = lena.get("/v1/approvals", params={"run": run["id"]}).json()["items"]
     body = {"kind": "approve", "digest": asked["digest"]}
-    answer = lena.post(f"/v1/approvals/{asked['id']}/decide", json=body, params={"wait": "done"})
+    answer = lena.post(f"/v1/approvals/{asked['id']}/decide", json=body, params=DONE)
     assert answer.status_code == 200, answer.text
     assert lena.get(f"/v1/runs/{run['id']}").json()["state"] == "completed"
     held = holding(server.data, run["id"])

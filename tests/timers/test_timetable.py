@@ -14,6 +14,7 @@ from agent_runtime.schedule import Schedule
 from agent_runtime.trigger import Trigger
 from tests.ledger import make_pay, pay_workflow
 from tests.office import PEOPLE, Office
+from tests.patience import until
 from tests.timers.conftest import DAY, EVE, HOUR, ScheduledOffice, fire, hourly, hours, utc
 
 LENA = PEOPLE["lena"]
@@ -220,7 +221,5 @@ async def test_a_worker_starts_what_is_due(scheduled: ScheduledOffice, serve: An
     serve(office)
     await asyncio.sleep(0.1)
     office.clock.move(HOUR)
-    async with asyncio.timeout(10):
-        while not office.bank.payouts:  # noqa: ASYNC110 — what is waited for is in the bank's file
-            await asyncio.sleep(0.01)
+    await until(lambda: bool(office.bank.payouts))
     assert hours(office) == [12]
