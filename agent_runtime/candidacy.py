@@ -7,6 +7,7 @@ that they override it may answer all the same, which is recorded. Nobody needs a
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 
 from agent_runtime.approval import (
@@ -18,7 +19,7 @@ from agent_runtime.approval import (
     missing_slots,
 )
 from agent_runtime.errors import AlreadyDecided, Conflict, InvalidInput, NotPermitted
-from agent_runtime.inbox import Filter, Order, Page
+from agent_runtime.inbox import Filter, Key, Order, Page
 from agent_runtime.store import Session
 from agent_runtime.verdict import Operator
 
@@ -122,9 +123,34 @@ def _chain(asked: Approval, name: str) -> list[str]:
     return hands
 
 
-def inbox(session: Session, wanted: Filter, order: Order, who: Operator | None) -> Page:
-    """One page of the tenant's questions; `who` is the person behind `mine` and `claimed`."""
-    keys = session.inbox.page(wanted, order, who)
+def inbox(
+    session: Session, wanted: Filter, order: Order, who: Operator | None, text: str = ""
+) -> Page:
+    """One page of the tenant's questions, or of those that the text finds; `who` is the person
+    behind `mine` and `claimed`."""
+    if not text.split():
+        return page_of(session, session.inbox.page(wanted, order, who), order)
+    parts = searched(lambda: session, text, wanted, order, who)
+    return page_of(session, [key for part in parts for key in part], order)
+
+
+def searched(
+    read: Callable[[], Session], text: str, wanted: Filter, order: Order, who: Operator | None
+) -> Iterator[list[Key]]:
+    """What the text finds (see `inbox.finds`), some of the questions at a time, until a page is
+    full and one more shows that there are others. `read` opens a session for each part."""
+    many, rest = 0, order.after
+    while many <= order.limit:
+        onward = order.model_copy(update={"after": rest})
+        found, rest = read().inbox.search(text, wanted, onward, who)
+        yield found
+        many += len(found)
+        if rest is None:
+            return
+
+
+def page_of(session: Session, keys: list[Key], order: Order) -> Page:
+    """The questions of these keys, of which one too many says that there is another page."""
     shown = keys[: order.limit]
     found = session.approvals.read([key.id for key in shown])
     return Page(items=tuple(found), after=shown[-1] if len(keys) > len(shown) else None)

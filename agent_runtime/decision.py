@@ -180,20 +180,15 @@ class Desk:
     async def search(
         self, text: str, wanted: Filter, order: Order = FIRST_PAGE, *, who: Operator
     ) -> Page:
-        """One page of those that the text finds (see `inbox.finds`), among all that wait for
-        whoever; the others at work here get their turn in between."""
-        keys, rest = list[Key](), order.after
-        while True:
-            session = self._in.store.read(who.tenant)
-            onward = order.model_copy(update={"after": rest})
-            found, rest = session.inbox.search(text, wanted, onward, who)
+        """One page of those that the text finds (see `inbox.finds`), without a word of all; the
+        others at work here get their turn in between."""
+        if not text.split():
+            return self.inbox(wanted, order, who=who)
+        keys, read = list[Key](), partial(self._in.store.read, who.tenant)
+        for found in candidacy.searched(read, text, wanted, order, who):
             keys += found
-            if rest is None or len(keys) > order.limit:
-                break
             await asyncio.sleep(0)
-        shown = keys[: order.limit]
-        items = session.approvals.read([key.id for key in shown])
-        return Page(items=tuple(items), after=shown[-1] if len(keys) > len(shown) else None)
+        return candidacy.page_of(read(), keys, order)
 
     def counts(
         self, wanted: Filter, *, who: Operator | None = None, tenant: str = "default"

@@ -175,6 +175,7 @@ async def find(
     site: Here,
     caller: Reader,
     filtered: Wanted,
+    q: Annotated[Word, Query(description="Only those in which each of its words stands.")] = "",
     sort: Ordered = "age",
     limit: Limit = 50,
     cursor: After = None,
@@ -182,7 +183,7 @@ async def find(
     fields: Fields = (),
 ) -> Page[Approval] | Page[dict[str, Any]]:
     """The inbox: the tenant's questions, those that wait unless asked otherwise."""
-    question = ["approvals", filtered.model_dump(mode="json"), sort, caller.name]
+    question = ["approvals", filtered.model_dump(mode="json"), sort, caller.name, *q.split()]
     order = Order(
         sort=cast("Sort", sort.removeprefix("-")),
         descending=sort.startswith("-"),
@@ -194,7 +195,7 @@ async def find(
         if key is None:
             raise NotFound("approval", after, remedy="`after` takes the last id you saw.")
         order = order.model_copy(update={"after": key})
-    page = site.runtime.desk.inbox(filtered, order, who=caller.operator)
+    page = await site.runtime.desk.search(q, filtered, order, who=caller.operator)
     last = page.after
     more = None if last is None else cursor_of([last.value, last.id], question)
     return only(Approval, fields, Page(items=page.items, next=more))

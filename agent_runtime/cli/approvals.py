@@ -72,6 +72,9 @@ def approvals_list(
     risk: Annotated[RiskLevel | None, typer.Option(help="Only of this risk.")] = None,
     least: Annotated[str | None, typer.Option("--min", help="Smallest amount.")] = None,
     most: Annotated[str | None, typer.Option("--max", help="Largest amount.")] = None,
+    search: Annotated[
+        str, typer.Option(help="Only those in which each of these words stands.")
+    ] = "",
     sort: Annotated[By, typer.Option(help="By what.")] = By.AGE,
     descending: Annotated[bool, typer.Option("--descending", help="The other way round.")] = False,
     limit: Annotated[int, typer.Option(min=1, max=200, help="How many.")] = 50,
@@ -93,10 +96,10 @@ def approvals_list(
         "amount_to": most,
     }
     if counts:
-        commands.show_counts(station, screen, wanted, everything=everything)
+        commands.show_counts(station, screen, wanted, search=search, everything=everything)
         return
     order = {"sort": sort.value, "descending": descending, "limit": limit}
-    commands.show_list(station, screen, wanted, order, after, everything=everything)
+    commands.show_list(station, screen, wanted, order, after, search=search, everything=everything)
 
 
 @app.command("show")

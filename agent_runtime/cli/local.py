@@ -138,12 +138,14 @@ class Local:
 
         return self._place.work(work)
 
-    def inbox(self, wanted: Filter, order: Order, after: str | None) -> tuple[list[Approval], bool]:
+    def inbox(
+        self, wanted: Filter, order: Order, after: str | None, search: str
+    ) -> tuple[list[Approval], bool]:
         """Of the person's tenant."""
         person = self._inbox_of(wanted)
 
         def read(session: Session) -> tuple[list[Approval], bool]:
-            page = inbox(session, wanted, _after(session, order, after), person)
+            page = inbox(session, wanted, _after(session, order, after), person, search)
             return list(page.items), page.after is not None
 
         return self._place.read(read, self._tenant(person))

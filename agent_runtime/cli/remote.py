@@ -99,11 +99,12 @@ class Remote:
         run = self._client.settle(run_id, how)
         return self.watch(run, self.head(), since=run.updated_at)
 
-    def inbox(self, wanted: Filter, order: Order, after: str | None) -> tuple[list[Approval], bool]:
+    def inbox(
+        self, wanted: Filter, order: Order, after: str | None, search: str
+    ) -> tuple[list[Approval], bool]:
         """One page."""
-        return self._client.page(
-            wanted, sort=order.sort, descending=order.descending, after=after, limit=order.limit
-        )
+        sorting: dict[str, Any] = {"sort": order.sort, "descending": order.descending}
+        return self._client.page(wanted, **sorting, after=after, q=search, limit=order.limit)
 
     def counts(self, wanted: Filter) -> Counts:
         """Counted there."""

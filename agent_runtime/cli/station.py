@@ -94,8 +94,11 @@ class Station(Protocol):
         """Say what became of a lost call, and drive the run on."""
         ...
 
-    def inbox(self, wanted: Filter, order: Order, after: str | None) -> tuple[list[Approval], bool]:
-        """One page of questions after that id, and whether there are more."""
+    def inbox(
+        self, wanted: Filter, order: Order, after: str | None, search: str
+    ) -> tuple[list[Approval], bool]:
+        """One page of questions after that id, and whether there are more. `search`: words, each
+        of which stands in what is shown of a question."""
         ...
 
     def counts(self, wanted: Filter) -> Counts:

@@ -185,11 +185,12 @@ class Client:
         sort: Sort = "age",
         descending: bool = False,
         after: str | None = None,
+        q: str = "",
     ) -> Iterator[Approval]:
-        """Questions; those that wait, unless asked otherwise. `after`: the last id seen."""
+        """Questions, by default those that wait; behind the id `after`; with all words of `q`."""
         more = True
         while more:
-            found, more = self.page(wanted, sort=sort, descending=descending, after=after)
+            found, more = self.page(wanted, sort=sort, descending=descending, after=after, q=q)
             yield from found
             after = found[-1].id if found else after
 
@@ -200,12 +201,12 @@ class Client:
         sort: Sort = "age",
         descending: bool = False,
         after: str | None = None,
+        q: str = "",
         limit: int = PAGE,
     ) -> tuple[list[Approval], bool]:
         """One page of the same, and whether there is another after it."""
-        order = f"-{sort}" if descending else sort
-        query = {**_filter(wanted), "sort": order, "after": after, "limit": limit}
-        page = self._wire.get("/v1/approvals", query)
+        given = {"sort": f"-{sort}" if descending else sort, "after": after, "q": q or None}
+        page = self._wire.get("/v1/approvals", {**_filter(wanted), **given, "limit": limit})
         return items(Approval, page), page["next"] is not None
 
     def counts(self, wanted: Filter | None = None) -> Counts:

@@ -123,11 +123,7 @@ async def listed_of(site: Site, caller: Caller, look: Look, cursor: str | None) 
     order = look.order().model_copy(update={"limit": SHOWN})
     if after is not None:
         order = order.model_copy(update={"after": Key(value=after[0], id=after[1])})
-    desk, wanted, who = site.runtime.desk, look.wanted(), caller.operator
-    if look.q.strip():
-        page = await desk.search(look.q, wanted, order, who=who)
-    else:
-        page = desk.inbox(wanted, order, who=who)
+    page = await site.runtime.desk.search(look.q, look.wanted(), order, who=caller.operator)
     last = page.after
     more = None if last is None else cursor_of([last.value, last.id], question)
     return Listed(_rows(site, caller, page.items), more)

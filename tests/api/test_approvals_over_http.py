@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from tests.api.served import Served, is_problem
+from tests.patience import PATIENCE
 
 
 @pytest.fixture
@@ -44,6 +45,33 @@ def test_pages_of_the_inbox_hold_each_question_once(server: Served) -> None:
             query["cursor"] = page["next"]
         assert made <= set(seen)
         assert len(seen) == len(set(seen))
+
+
+def ids_of(server: Served, tenant: str = "default", **query: Any) -> list[str]:
+    """Of the questions on one page of lena's."""
+    answer = server.as_("lena", tenant).get("/v1/approvals", params=query)
+    return [asked["id"] for asked in answer.json()["items"]]
+
+
+def test_a_search_finds_by_what_is_shown(server: Served, asked: dict[str, Any]) -> None:
+    """Each word has to stand there, and each filter to hold; another tenant finds nothing of it."""
+    account = asked["action"]["target_id"]
+    assert ids_of(server, q=f"PAY {account}") == [asked["id"]]
+    assert ids_of(server, q=f"{account} nowhere") == []
+    assert ids_of(server, q=account, amount_to="499.99") == []
+    assert ids_of(server, "other", q=account) == []
+
+
+def test_pages_of_a_search_are_its_own(server: Served) -> None:
+    """Each question once; a cursor of another search is refused."""
+    lena, run = server.as_("lena"), server.begin("501.00")
+    made = [server.question(run)["id"], server.question(server.begin("501.00"))["id"]]
+    query: dict[str, Any] = {"q": "501.00", "limit": 1, "sort": "-age"}
+    first = lena.get("/v1/approvals", params=query).json()
+    second = ids_of(server, **query, cursor=first["next"])
+    assert [first["items"][0]["id"], *second] == made[::-1]
+    other = lena.get("/v1/approvals", params={**query, "q": "501", "cursor": first["next"]})
+    is_problem(other, 422, "invalid_input", "cursor")
 
 
 def test_counts_say_how_many(server: Served, asked: dict[str, Any]) -> None:
@@ -181,7 +209,7 @@ def test_fifty_answer_at_once_and_one_counts(server: Served, asked: dict[str, An
 
     def answer(number: int) -> Any:
         body = {"kind": ("approve", "reject")[number % 2], "digest": asked["digest"]}
-        barrier.wait(20)
+        barrier.wait(PATIENCE)
         path = f"/v1/approvals/{asked['id']}/decide"
         with clients[number] as client:
             return client.post(path, json={**body, "reason": "Mine."})

@@ -21,6 +21,8 @@ def test_filters_of_the_list(desk: Desk) -> None:
     assert [row["amount"] for row in large] == ["1250.00"]
     mine = desk("approvals", "list", "--mine", "--as", "ivo", "--json").json
     assert {row["slots"][0]["role"] for row in mine} == {"finance"}
+    found = desk("approvals", "list", "--search", "489.00 ORDER", "--limit", "1", "--json")
+    assert ([row["amount"] for row in found.json], found.err) == (["489.00"], "")
     counts = desk("approvals", "list", "--counts", "--json").json
     assert counts["total"] == sum(counts["tools"].values())
 
@@ -30,6 +32,7 @@ def test_wrong_filters(desk: Desk) -> None:
     desk("approvals", "list", "--mine").fails(6, "--mine", "--as")
     desk("approvals", "list", "--after", "apr-none").fails(2, "apr-none", "last id")
     desk("approvals", "list", "--min", "much").fails(2, "much")
+    desk("approvals", "list", "--search", "much", "--counts").fails(2, "--search", "out")
 
 
 def test_hold_and_undo(desk: Desk) -> None:

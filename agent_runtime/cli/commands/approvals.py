@@ -10,7 +10,7 @@ from agent_runtime.cli.explain import approval_lines, approval_row, decide_lines
 from agent_runtime.cli.reading import checked
 from agent_runtime.cli.screen import Screen
 from agent_runtime.cli.station import Station
-from agent_runtime.errors import Conflict, Unconfirmed
+from agent_runtime.errors import Conflict, InvalidInput, Unconfirmed
 from agent_runtime.inbox import WAITING, Filter, Order
 
 if TYPE_CHECKING:
@@ -27,14 +27,15 @@ def show_list(
     order: dict[str, Any],
     after: str | None,
     *,
+    search: str,
     everything: bool,
 ) -> None:
     """List one page of approvals; `after` is the last id of the page before."""
     chosen = _filter(wanted, everything=everything)
-    found, more = station.inbox(chosen, checked(Order, order), after)
+    found, more = station.inbox(chosen, checked(Order, order), after, search)
     screen.document([approval.model_dump(mode="json") for approval in found])
     empty = "There are no approvals yet." if everything else "No approval is open. All: --all"
-    if any(wanted.values()) or after is not None:
+    if any(wanted.values()) or search or after is not None:
         empty = "No approval is like that."
     rows = [approval_row(approval) for approval in found]
     screen.table((*_COLUMNS, "asked by"), rows, empty=empty)
@@ -43,9 +44,12 @@ def show_list(
 
 
 def show_counts(
-    station: Station, screen: Screen, wanted: dict[str, Any], *, everything: bool
+    station: Station, screen: Screen, wanted: dict[str, Any], *, search: str, everything: bool
 ) -> None:
     """How many approvals a list would hold, and of which kinds."""
+    if search:
+        remedy = "Leave one of --counts and --search out."
+        raise InvalidInput("search", search, "is no filter, and cannot be counted", remedy=remedy)
     counts = station.counts(_filter(wanted, everything=everything))
     screen.document(counts.model_dump(mode="json"))
     for name, value in counts.model_dump().items():
