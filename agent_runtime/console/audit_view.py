@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, get_args
 
 from agent_runtime.console.text import cut, words
 from agent_runtime.event import Event, EventType
@@ -33,36 +33,18 @@ RUNS: tuple[EventType, ...] = (
     "outcome.recorded",
     "label.given",
 )
+_ADMINISTERED = (
+    "alert", "data", "history", "knowledge", "notice", "policy", "rollout", "runs", "schedule",
+    "subscription", "tenant", "token", "trigger",
+)  # fmt: skip
+_BY_NOBODY = ("schedule.skipped",)
 ADMINISTRATION: tuple[EventType, ...] = (
-    "schedule.created",
-    "schedule.changed",
-    "schedule.paused",
-    "schedule.resumed",
-    "schedule.removed",
-    "trigger.created",
-    "trigger.changed",
-    "trigger.removed",
-    "subscription.created",
-    "subscription.removed",
-    "notice.dead",
-    "notice.resent",
-    "token.created",
-    "token.revoked",
-    "policy.proposed",
-    "policy.activated",
-    "knowledge.added",
-    "knowledge.removed",
-    "tenant.created",
-    "tenant.exported",
-    "tenant.erased",
-    "runs.exported",
     "run.pruned",
-    "rollout.started",
-    "rollout.ended",
-    "alert.raised",
-    "alert.ended",
-    "data.restored",
-    "history.acknowledged",
+    *(
+        one
+        for one in get_args(EventType)
+        if one.partition(".")[0] in _ADMINISTERED and one not in _BY_NOBODY
+    ),
 )
 REFUSALS: tuple[EventType, ...] = ("access.refused", "tool.refused")
 

@@ -46,12 +46,11 @@ async def look_up(
     }
     redactor = segment.redactor(step)
     with segment.telemetry.span(f"execute_tool {tool.name}", attributes) as span:
+        failure: ToolRefused | ToolUnavailable | None = None
         try:
-            args = tool.parse(arguments)
-            result = await tool(args, segment.call(f"{segment.run.id}:{name}"))
-            findings = _as_findings(tool.name, name, result, redactor)
-            findings = _checked(findings, step.context.claims)
-            failure = None
+            call = segment.call(f"{segment.run.id}:{name}")
+            found = _as_findings(tool.name, name, await tool(tool.parse(arguments), call), redactor)
+            findings = _checked(found, step.context.claims)
             shown = _as_shown(segment, tool, findings)
         except (ToolRefused, ToolUnavailable) as error:
             span.set_attribute("error.type", type(error).__name__)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
@@ -29,6 +29,15 @@ _PREPARED = (
     " AND (:rule IS NULL OR :rule IN (SELECT value FROM json_each(c.body, '$.rules')))))"
 )
 """What a run was judged by and prepared with, as the figures know it."""
+_CHOSEN = (
+    " WHERE tenant = :tenant"
+    " AND (:workflow IS NULL OR workflow = :workflow)"
+    " AND (:key IS NULL OR trigger_key = :key)"
+    " AND (:started_by IS NULL OR trigger ->> 'owner' = :started_by)"
+    " AND (:trigger IS NULL OR trigger ->> 'kind' = :trigger)"
+    " AND (:since IS NULL OR created_at >= :since)"
+    " AND (:until IS NULL OR created_at < :until)" + _PREPARED
+)
 _ENDED = "(" + ", ".join(f"'{state}'" for state in sorted(ENDS)) + ")"
 
 
@@ -51,11 +60,11 @@ class RunFilter:
     prompt: str | None = None
     model: str | None = None
 
-    def named(self) -> list[Any]:
-        """The same as plain JSON."""
-        times = [None if at is None else to_text(at) for at in (self.since, self.until)]
-        named = [self.workflow, self.started_by, self.key, *times, self.trigger]
-        return [list(self.states), *named, self.rule, self.prompt, self.model]
+    def named(self) -> dict[str, Any]:
+        """The same as plain JSON, each part by its name."""
+        given = {**asdict(self), "states": list(self.states)}
+        times = {name: to_text(at) for name, at in given.items() if isinstance(at, datetime)}
+        return {**given, **times}
 
 
 @dataclass(frozen=True)
@@ -144,42 +153,20 @@ class Runs:
         self, chosen: RunFilter, *, newest_first: bool, after: str | None, limit: int
     ) -> list[Run]:
         """Runs by the time of their making, from behind the one with the id `after`."""
-        states, workflow, owner, key, since, until, trigger, *prepared = chosen.named()
         order, beyond = ("DESC", "<") if newest_first else ("ASC", ">")
         sorted_by = f" ORDER BY id {order} LIMIT :limit"
-        where = (
-            " WHERE tenant = :tenant"
-            " AND (:workflow IS NULL OR workflow = :workflow)"
-            " AND (:key IS NULL OR trigger_key = :key)"
-            " AND (:owner IS NULL OR trigger ->> 'owner' = :owner)"
-            " AND (:trigger IS NULL OR trigger ->> 'kind' = :trigger)"
-            " AND (:since IS NULL OR created_at >= :since)"
-            " AND (:until IS NULL OR created_at < :until)"
-            f" AND (:after IS NULL OR id {beyond} :after)" + _PREPARED
-        )
+        where = f"{_CHOSEN} AND (:after IS NULL OR id {beyond} :after)"
         # State by state, each in the order of its index: the newest paused runs are found without
         # looking at a hundred thousand that have ended since.
-        named = {f"state{number}": state for number, state in enumerate(dict.fromkeys(states))}
-        sources = [f"runs INDEXED BY runs_by_state{where} AND state = :{name}" for name in named]
+        states = {f"state{number}": one for number, one in enumerate(dict.fromkeys(chosen.states))}
+        sources = [f"runs INDEXED BY runs_by_state{where} AND state = :{name}" for name in states]
         parts = [
             f"SELECT * FROM (SELECT {_COLUMNS} FROM {source}{sorted_by})"  # noqa: S608 — constants
             for source in sources or [f"runs{where}"]
         ]
         rows = self._connection.execute(
             f"{' UNION ALL '.join(parts)}{sorted_by}",
-            {
-                **named,
-                "tenant": self._tenant,
-                "workflow": workflow,
-                "key": key,
-                "owner": owner,
-                "trigger": trigger,
-                "since": since,
-                "until": until,
-                **dict(zip(("rule", "prompt", "model"), prepared, strict=True)),
-                "after": after,
-                "limit": limit,
-            },
+            {**chosen.named(), **states, "tenant": self._tenant, "after": after, "limit": limit},
         )
         return [self._run(row) for row in rows.fetchall()]
 

@@ -48,30 +48,28 @@ def _course(number: int, rng: random.Random) -> Iterator[Told]:
     sure = round(rng.betavariate(6, 2), 4)
     rule = f"rule-{rng.randrange(12)}"
     kind = rng.choice(ANSWERS)
-    final = {"approve": "approved", "edit": "approved", "reject": "rejected"}.get(kind, "responded")
     said = {**visit, "confidence": sure, "reason": "It fits.", "producer": f"model-{number % 3}"}
     ids = {"approval": approval, **visit}
-    edited = {**action, "arguments": {"amount": "10.00", "note": "as agreed"}}
     yield "run.queued", {"workflow": workflow, "version": "1", "input": {"amount": amount}}
     yield "run.claimed", {"epoch": 1, "owner": "w"}
     yield "bundle.assembled", {**visit, "shown": [], "tokens": 900, "budget": 4000}
-    yield (
-        "envelope.emitted",
-        {**said, "node": "reasoning", "status": "proposed", "proposed_action": {"type": "pay"}},
-    )
-    yield (
-        "gate.judged",
-        {
-            **visit,
-            "action": action,
-            "signals": {"confidence": str(sure)},
-            "verdict": {"kind": "needs_approval", "rules": [rule]},
-        },
-    )
+    proposed = {"status": "proposed", "proposed_action": {"type": "pay"}}
+    yield "envelope.emitted", {**said, "node": "reasoning", **proposed}
+    verdict = {"kind": "needs_approval", "rules": [rule]}
+    signals = {"confidence": str(sure)}
+    yield "gate.judged", {**visit, "action": action, "signals": signals, "verdict": verdict}
     yield "envelope.emitted", {**said, "node": "gate", "status": "needs_approval"}
     yield "approval.requested", {**ids, "rules": [rule]}
     yield "approval.opened", ids
     yield "run.paused", {}
+    yield from _answered(approval, kind, action, said, rng)
+
+
+def _answered(
+    approval: str, kind: str, action: dict[str, Any], said: dict[str, Any], rng: random.Random
+) -> Iterator[Told]:
+    final = {"approve": "approved", "edit": "approved", "reject": "rejected"}.get(kind, "responded")
+    edited = {**action, "arguments": {"amount": "10.00", "note": "as agreed"}}
     yield (
         "approval.decided",
         {
