@@ -64,6 +64,8 @@ BAD = {
     "bomb.txt": (a_zip_bomb(), "archive"),
     "program.txt": (b"\x7fELF\x02\x01" + b"\0" * 100, "program"),
     "binary.txt": (bytes(range(256)) * 10, "binary"),
+    "bell.txt": (b"One\x07two", "binary"),
+    "unmarked.txt": (("Größe der Türen.\n" * 20).encode("utf-16-le"), "binary"),
     "mixed.txt": ("Größe\n".encode() + "Größe\n".encode("latin-1"), "line 2 is not UTF-8"),
     "empty.md": (b"   \n", "holds no text"),
     "a.csv": (b"\0\0", "binary"),

@@ -22,6 +22,13 @@ def test_each_kind_is_recognised_alone(kind: str) -> None:
     assert missed == []
 
 
+def test_an_iban_ends_where_its_checksum_says() -> None:
+    """Words may follow it with nothing but a blank between, and stay."""
+    redactor = Redactor(ALL)
+    told = {redactor.text(f"It is {value} of the bank now") for value in PLANTED["iban"]}
+    assert told == {"It is [iban] of the bank now"}
+
+
 @pytest.mark.parametrize("number", range(0, 50, 7))
 def test_a_sentence_keeps_all_but_what_was_planted(number: int) -> None:
     """The words between stay, in their order."""

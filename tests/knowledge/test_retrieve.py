@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from agent_runtime import search_knowledge
 from agent_runtime.errors import ModelUnavailable, ToolDeclarationError
 from agent_runtime.knowledge import retrieve
-from agent_runtime.knowledge.retrieve import DEEP
+from agent_runtime.knowledge.retrieve import DEEP, Answer
 from agent_runtime.source import source_id, text_hash
 from agent_runtime.store import knowledge as store_knowledge
 from agent_runtime.testing.embedding import embedding
@@ -231,6 +231,15 @@ async def test_without_the_endpoint_words_go_on(open_shelf: OpenShelf) -> None:
     answer = await shelf.look("window")
     assert [found.passage.text for found in answer.found] == ["The window."]
     assert "searched by words alone" in answer.warnings[0]
+
+
+async def test_a_question_without_words_is_asked_of_nobody(open_shelf: OpenShelf) -> None:
+    """Providers refuse an empty text: it would look as if they were down."""
+    near = Near()
+    shelf = open_shelf(near)
+    await shelf.put("a.md", "The window.")
+    assert await shelf.look(" ") == Answer(())
+    assert near.asked == []
 
 
 @pytest.mark.parametrize("labels", [(), ("Not a label",), ("",)])
