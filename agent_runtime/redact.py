@@ -201,6 +201,15 @@ _EMAIL = re.compile(r"[\w.!#$%&'*+/=?^`{|}~-]+@[\w-]+(?:\.[\w-]+)+")
 _CARD = re.compile(r"(?<![\d.+])\d(?:[ -]?\d){12,18}(?![\d])")
 _IBAN = re.compile(r"(?<![A-Za-z0-9])[A-Za-z]{2}\d{2}(?: ?[A-Za-z0-9]){11,30}")
 _SHORTEST_IBAN = 15
+_IBAN_LENGTHS = (
+    "AD24 AE23 AL28 AT20 AZ28 BA20 BE16 BG22 BH22 BR29 BY28 CH21 CR22 CY28 CZ24 DE22 DK18 DO28"
+    " EE20 EG29 ES24 FI18 FO18 FR27 GB22 GE22 GI23 GL18 GR27 GT28 HR21 HU28 IE22 IL23 IQ23 IS26"
+    " IT27 JO30 KW30 KZ20 LB28 LC32 LI21 LT20 LU20 LV21 LY25 MC27 MD24 ME22 MK19 MR27 MT31 MU30"
+    " NL18 NO15 PK24 PL28 PS29 PT25 QA29 RO24 RS22 SA24 SC31 SE24 SI19 SK24 SM27 ST25 SV28 TL23"
+    " TN24 TR26 UA29 VA22 VG24 XK20"
+)
+_IBAN_SIGNS = {one[:2]: int(one[2:]) for one in _IBAN_LENGTHS.split()}
+"""How many signs an IBAN has, by its country (ISO 13616)."""
 
 _KEY = "PRIVATE KEY"
 _SECRET = re.compile(
@@ -235,20 +244,29 @@ def _secrets(text: str) -> Iterator[tuple[int, int]]:
 
 
 def _ibans(text: str) -> Iterator[tuple[int, int]]:
-    """The longest piece that the checksum holds for: words may follow without a sign between."""
+    """A piece that the checksum holds for, of as many signs as its country gives it; else the
+    longest. Words may follow it with a blank between, and one in 97 would fit as well."""
     for found in _IBAN.finditer(text):
         start, stop = found.span()
-        while stop - start >= _SHORTEST_IBAN:
-            plain = text[start:stop].replace(" ", "").upper()
-            if len(plain) >= _SHORTEST_IBAN and _mod97(plain):
-                yield start, stop
-                break
-            stop -= 1
+        pieces = [text[start:at] for at in range(stop, start, -1) if text[at - 1] != " "]
+        held = [piece for piece in pieces if _mod97(_plain(piece))]
+        signs = _IBAN_SIGNS.get(text[start : start + 2].upper())
+        exact = [piece for piece in held if len(_plain(piece)) == signs]
+        for piece in (exact or held)[:1]:
+            yield start, start + len(piece)
+
+
+def _plain(iban: str) -> str:
+    return iban.replace(" ", "").upper()
 
 
 def _mod97(iban: str) -> bool:
     turned = iban[4:] + iban[:4]
-    return turned.isalnum() and int("".join(str(int(sign, 36)) for sign in turned)) % 97 == 1
+    return (
+        len(iban) >= _SHORTEST_IBAN
+        and turned.isalnum()
+        and int("".join(str(int(sign, 36)) for sign in turned)) % 97 == 1
+    )
 
 
 def _luhn(text: str) -> bool:

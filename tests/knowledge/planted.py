@@ -34,10 +34,15 @@ def _iban(number: int) -> str:
     country, body = [("DE", _signs(string.digits, 18)), ("GB", "WEST" + _signs(string.digits, 14))][
         number % 2
     ]
-    digits = "".join(str(int(sign, 36)) for sign in f"{body}{country}00")
-    whole = f"{country}{98 - int(digits) % 97:02}{body}"
+    whole = iban_of(country, body)
     grouped = " ".join(whole[at : at + 4] for at in range(0, len(whole), 4))
     return [whole, grouped, whole.lower()][number % 3]
+
+
+def iban_of(country: str, body: str) -> str:
+    """An account's number with its check digits."""
+    digits = "".join(str(int(sign, 36)) for sign in f"{body}{country}00")
+    return f"{country}{98 - int(digits) % 97:02}{body}"
 
 
 def _card(number: int) -> str:

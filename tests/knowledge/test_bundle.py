@@ -75,10 +75,23 @@ def test_what_people_said_goes_first() -> None:
 
 
 def test_a_superseded_text_goes_before_the_newest_of_any_source() -> None:
-    """Of an earlier record's versions the oldest is left out first."""
+    """Of an earlier record's versions the oldest is left out first, whenever it was found."""
     early = [passage("order-1", "old " * 5), passage("order-2", "two " * 5)]
-    bundle = assemble(early, [passage("order-1", "new " * 5)], 10)
-    assert [p.text[:3] for p in bundle.shown] == ["two", "new"]
+    for before in (early, early[::-1]):
+        bundle = assemble(before, [passage("order-1", "new " * 5)], 10)
+        assert [p.text[:3] for p in bundle.shown] == ["two", "new"]
+
+
+def test_of_what_was_found_now_the_first_is_the_best() -> None:
+    """A search gives its answers in that order: the last is left out first."""
+    found = [passage(name, name * 5) for name in ("best", "next", "last")]
+    assert [p.source for p in assemble([], found, 10).shown] == ["best", "next"]
+
+
+def test_two_records_that_read_alike_are_both_shown() -> None:
+    """Only documents repeat each other: that both orders are paid is two facts."""
+    bundle = assemble([], [passage("order-1", "paid"), passage("order-2", "paid")], 100)
+    assert [p.source for p in bundle.shown] == ["order-1", "order-2"]
 
 
 def test_what_was_seen_cannot_be_unseen() -> None:

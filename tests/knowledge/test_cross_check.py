@@ -152,6 +152,22 @@ async def test_what_is_looked_up_again_still_contradicts_the_rest(read: Read) ->
     assert [body["contradictions"] for body in signals(record)] == [1]
 
 
+async def test_one_text_alone_is_read_by_nobody(read: Read) -> None:
+    """There is nothing that it could contradict."""
+    reader = await read(attentive, Context(tools=[], cross_check="light"))
+    record = await reader.flow()
+    assert (reader.asked, reader.warnings(record)) == ([], [])
+
+
+async def test_a_reader_is_offered_no_tool(read: Read) -> None:
+    """It compares what is there; the step's own tools are for its reasoning."""
+    reader = await read(attentive, tools=[search_knowledge("handbook", limit=3)])
+    await reader.flow()
+    compared_in, *reasoned_in = reader.server.requests
+    assert compared_in.tools == []
+    assert reasoned_in[0].tools
+
+
 def signals(record: Record) -> list[dict[str, Any]]:
     return [body["signals"] for body in record.bodies("gate.judged")]
 
@@ -199,6 +215,7 @@ async def test_offline_nobody_reads_and_the_bundle_says_so(open_office: OpenOffi
 
 ONE = passage("a#1", "Refunds take 14 days.", document="a")
 TWO = passage("a#2", "Refunds take 30 days.", document="a")
+MATTER = json.loads(answer(("a#1", "14 days"), ("a#2", "30 days")))["contradictions"][0]
 BAD = {
     "a word that does not stand there": answer(("a#1", "15 days"), ("a#2", "30 days")),
     "a source that was not shown": answer(("b#1", "14 days"), ("a#2", "30 days")),
@@ -206,6 +223,7 @@ BAD = {
     "the same words": answer(("a#1", "Refunds take"), ("a#2", "Refunds take")),
     "no quote": answer(("a#1", ""), ("a#2", "30 days")),
     "another document": '{"found": []}',
+    "one matter twice": json.dumps({"contradictions": [MATTER, MATTER]}),
     "no JSON": "none",
 }
 

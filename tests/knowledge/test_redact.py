@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from agent_runtime.errors import WorkflowError
 from agent_runtime.redact import PSEUDONYM, Minimise, Redactor, reveal
 from agent_runtime.store.pseudonyms import pseudonym
-from tests.knowledge.planted import PLANTED, leaked, sentence
+from tests.knowledge.planted import PLANTED, iban_of, leaked, sentence
 
 ALL = Minimise(text={"email": "mask", "phone": "mask", "iban": "mask", "card": "mask"}, region="GB")
 
@@ -27,6 +27,11 @@ def test_an_iban_ends_where_its_checksum_says() -> None:
     redactor = Redactor(ALL)
     told = {redactor.text(f"It is {value} of the bank now") for value in PLANTED["iban"]}
     assert told == {"It is [iban] of the bank now"}
+
+
+def test_an_iban_of_a_country_that_is_not_known_is_masked_too() -> None:
+    """Whose numbers have as many signs as its checksum holds for."""
+    assert Redactor(ALL).text(f"It is {iban_of('ZZ', '12345678901234')}.") == "It is [iban]."
 
 
 @pytest.mark.parametrize("number", range(0, 50, 7))
