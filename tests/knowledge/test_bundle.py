@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from agent_runtime.evidence import Origin, Shown
+from agent_runtime.evidence import LeftOut, Origin, Shown
 from agent_runtime.knowledge.bundle import add, assemble
 
 NOON = datetime(2026, 4, 2, 12, tzinfo=UTC)
@@ -100,3 +101,20 @@ def test_what_was_seen_cannot_be_unseen() -> None:
     bundle = add(seen, [passage("big", "z" * 400)], 20)
     assert bundle.shown == tuple(seen)
     assert [left.source for left in bundle.left_out] == ["big"]
+
+
+def test_a_digest_covers_all_that_was_shown_and_not_when() -> None:
+    """Whoever is shown the same holds the same digest; in nothing may two of one digest differ."""
+    one = passage("order-1", "paid")
+    left = LeftOut(source="order-2", tokens=1, why="outranked")
+
+    def named(shown: Shown, **more: Any) -> str:
+        return assemble([], [shown], **{"budget": 100, **more}).digest
+
+    others = [
+        named(one.model_copy(update=changed))
+        for changed in ({"text": "open"}, {"source": "o"}, {"version": "2"}, {"claims": {"a": "b"}})
+    ]
+    others += [named(one, budget=99), named(one, warnings=["less"]), named(one, left_out=[left])]
+    assert len({named(one), *others}) == len(others) + 1
+    assert named(one) == named(passage("order-1", "paid", minutes=5))
