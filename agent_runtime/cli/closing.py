@@ -10,11 +10,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from agent_runtime.cli.cost import cost_lines, total_line
 from agent_runtime.cli.explain import pairs
 from agent_runtime.cli.opening import Place
 from agent_runtime.cli.screen import Screen
 from agent_runtime.cli.visible import short
 from agent_runtime.event import Event
+from agent_runtime.models.offline import LABEL
 from agent_runtime.runtime import Runtime
 from agent_runtime.store import Session
 
@@ -31,6 +33,9 @@ def summarize(runtime: Runtime, screen: Screen, keys: Mapping[str, str]) -> dict
     _tell(screen, "Executed", done)
     _tell(screen, "Refused", [f"{keys[e.run_id or '']}  {_why(e)}" for e in refused])
     _tell(screen, "Stopped by people, or for want of an answer", _stopped(session, events, keys))
+    calls = [call for run_id in keys for call in session.calls.find(run_id) if call.model != LABEL]
+    if calls:
+        _tell(screen, "Models", [*(line.strip() for line in cost_lines(calls)), total_line(calls)])
     return {
         "runs": session.runs.count(),
         "approvals": {kind: n for kind, n in decided.items() if n},

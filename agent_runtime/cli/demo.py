@@ -25,6 +25,8 @@ from agent_runtime.decision import waiting_roles
 from agent_runtime.errors import CallerError, SettingsError
 from agent_runtime.event import Event
 from agent_runtime.knowledge.folder import LIST, files
+from agent_runtime.models.offline import LABEL
+from agent_runtime.models.route import begin
 from agent_runtime.operators import FILE, channel, choose_operator, provide_operators
 from agent_runtime.run import Run
 from agent_runtime.runtime import Runtime
@@ -38,8 +40,6 @@ MARK_TEXT = "Made by agent-runtime demo; the next demo replaces this folder.\n"
 STORY = timedelta(days=7)
 """How long ago the story begins: deadlines lapse in it, and it should end before today does."""
 TRIGGER = "shop-inbox"
-OFFLINE = "offline"
-"""The producer of what rules answered."""
 STYLES = {"completed": "green", "paused": "yellow", "rejected": "red", "expired": "red"}
 
 
@@ -134,7 +134,7 @@ class Scene:
     def _tell_cost(self, run_id: str) -> None:
         """What a real model took, by step; rules take nothing."""
         calls = self._runtime.store.read("default").calls.find(run_id)
-        if any(call.model != OFFLINE for call in calls):
+        if any(call.model != LABEL for call in calls):
             self._screen.lines(cost_lines(calls))
 
     async def _answer(self, run_id: str, key: str, answer: dict[str, Any]) -> None:
@@ -191,6 +191,7 @@ class Scene:
     def _narrate(self, event: Event) -> None:
         body = event.body or {}
         if event.type == "envelope.emitted":
+            self._tell_choice(body.get("route"))
             marks = {"reasoning": f"[{body.get('producer')} {body['confidence']:.2f}] "}
             text = f"  {body['node']:<9} {body['status']:<14} {marks.get(body['node'], '')}"
             self._screen.line(text + short(body["reason"], 110))
@@ -199,6 +200,11 @@ class Scene:
             missing = f"; still asks {', '.join(body['missing'])}" if body["missing"] else ""
             changed = f" to {body['arguments']}" if body["arguments"] else ""
             self._screen.line(f"  {body['operator']} says {body['kind']}{changed}{words}{missing}")
+
+    def _tell_choice(self, route: dict[str, Any] | None) -> None:
+        """Why another model was asked than the step's own."""
+        if route is not None and route["reason"] != begin(route["tier"], {}).reason:
+            self._screen.line(f"  {'model':<9} {route['tier']:<14} {route['reason']}")
 
     def _tell_state(self, run: Run) -> None:
         # Of a run that ended or asks people, the lines above have said why.

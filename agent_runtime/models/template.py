@@ -64,8 +64,16 @@ class Prompt(BaseModel):
             )
         if not self.has_places:
             return self.body
+        from jinja2 import UndefinedError
+
         values = {name: inputs[name] for name in self.matter.inputs}
-        return str(_compiled(self.body).render(values))
+        try:
+            return str(_compiled(self.body).render(values))
+        except UndefinedError as error:
+            raise NeedsAttention(
+                f"The prompt {self.matter.id!r} needs what the run's input doesn't have:"
+                f" {error.message}."
+            ) from error
 
     @property
     def has_places(self) -> bool:

@@ -74,8 +74,9 @@ async def test_a_tenants_day_pays_for_it(meaning: Any) -> None:
     desk = meaning(budgets={"tenant_day": {"tokens": 1_000}}, **PRICED)
     await desk.embedder.embed(["one", "two"], "default")
     assert desk.spent().model_copy(update={"millis": 0}) == Spent(tokens=2, money=40, calls=1)
-    await desk.embedder.embed(["one"], "other")
+    await desk.embedder.embed(["A long text about refunds. " * 20], "other")
     assert (desk.spent().tokens, desk.spent("other").tokens) == (2, 1)
+    assert [len(desk.store.read(one).calls.find("")) for one in ("default", "other")] == [1, 1]
 
 
 async def test_beyond_the_budget_nobody_is_asked(meaning: Any) -> None:

@@ -55,6 +55,13 @@ def test_a_missing_input_is_named() -> None:
         prompt.render({})
 
 
+def test_a_part_that_an_input_does_not_have_is_named() -> None:
+    """It is not left out: the model would answer to half a question."""
+    prompt = read_prompt("p", written("{{ customer.age }}", id="p", inputs=["customer"]))
+    with pytest.raises(NeedsAttention, match=r"'p' needs what .* no attribute 'age'"):
+        prompt.render({"customer": {"name": "Ann"}})
+
+
 @pytest.mark.parametrize(
     ("text", "problem"),
     [
