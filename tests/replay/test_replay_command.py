@@ -7,10 +7,15 @@ from pathlib import Path
 
 import pytest
 
+from agent_runtime.app import load_app
+from agent_runtime.policy.engine import load_policy
+from agent_runtime.policy.table import judge_table, read_table
+from agent_runtime.tool import Tool
 from tests.cli.conftest import PROJECT, Desk, after_demo, clean_environment, demo_made, say
 
 __all__ = ["after_demo", "clean_environment", "demo_made", "say"]
 
+STEP = "draft_refund_decision"
 STRICTER = (("1000.00", "150.00"), ('"100.00"', '"20.00"'))
 
 
@@ -44,8 +49,33 @@ def test_a_stricter_policy_says_which_decisions_change(after_demo: Desk, stricte
     assert after_demo(*words, "--max-changes", "0").code == 1
 
 
-def test_bad_input_is_said_and_changes_nothing(after_demo: Desk, tmp_path: Path) -> None:
-    """Unknown runs and steps, a file that cannot be written, no policy, too much asked for."""
+def test_changes_are_saved_as_cases_that_the_new_policy_keeps(
+    after_demo: Desk, stricter: Path, tmp_path: Path
+) -> None:
+    """Rows of a decision table, which the old policy would break; and a page of its own."""
+    page, cases = tmp_path / "page.html", tmp_path / "cases.yaml"
+    words = ("--page", str(page), "--save-cases", str(cases), "--json")
+    found = json.loads(after_demo("rehearse", "--policy", str(stricter), *words).out)
+    rows, tools = read_table(cases.read_text(encoding="utf-8")), refund_tools()
+    assert len(rows) == len(found["changes"]) > 1
+    new, old = (load_policy(folder, "refund", tools) for folder in (stricter, PROJECT / "policies"))
+    assert judge_table(new, tools, rows).failures == ()
+    broken = judge_table(old, tools, rows).failures
+    assert all(any(line.startswith(f"{row.name}: ") for line in broken) for row in rows)
+    assert found["digest"] in page.read_text(encoding="utf-8")
+
+
+def refund_tools() -> list[Tool]:
+    steps = load_app(PROJECT).workflow("refund").steps
+    return [tool for step in steps for tool in step.reasoning.proposes]
+
+
+def test_bad_input_is_said_and_changes_nothing(
+    after_demo: Desk, stricter: Path, tmp_path: Path
+) -> None:
+    """Unknown runs and steps, files that cannot be written, no policy, nothing to rehearse, too
+    much asked for."""
+    rehearse = ("rehearse", "--policy", str(stricter))
     before = after_demo("events", "verify", "--json").json["events"]
     nowhere = str(tmp_path / "none" / "report.html")
     run = json.loads(after_demo("runs", "list", "--json").out)[0]["id"]
@@ -58,6 +88,15 @@ def test_bad_input_is_said_and_changes_nothing(after_demo: Desk, tmp_path: Path)
         (("runs", "fork", run, "--at", "x", "--set", "bad", "--as", "lena"), "--set"),
         (("runs", "compare", run, "run-none"), "run-none"),
         (("rehearse",), "--policy"),
+        ((*rehearse, "--page", nowhere), "--page"),
+        ((*rehearse, "--save-cases", nowhere), "--save-cases"),
+        ((*rehearse, "--since", "2999-01-01T00:00:00Z"), "no decision to rehearse"),
+        ((*rehearse, "--tenant", "elsewhere"), "no decision to rehearse"),
+        (("runs", "explain", run, "--tenant", "elsewhere"), run),
+        (
+            ("runs", "fork", run, "--at", STEP, "--set", "envelope.confidence=2", "--as", "lena"),
+            "conf",
+        ),
         (("rehearse", "--policy", nowhere), "--policy"),
         (("redteam", "none"), "none"),
     ):

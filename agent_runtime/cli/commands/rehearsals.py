@@ -115,9 +115,10 @@ def run(place: Place, screen: Screen, tried: Tried, stretch: Stretch, asked: Ask
     found, cases = place.work(work)
     broken = asked.limits.broken(found)
     if asked.page is not None:
-        write_report(asked.page, render_page(found, asked.limits))
+        write_report("--page", asked.page, render_page(found, asked.limits))
     if asked.cases is not None:
-        write_report(asked.cases, yaml.safe_dump(cases, sort_keys=False, allow_unicode=True))
+        rows = yaml.safe_dump(cases, sort_keys=False, allow_unicode=True)
+        write_report("--save-cases", asked.cases, rows)
     screen.document({**as_document(found), "broken": list(broken)})
     screen.lines(render_text(found, asked.limits))
     return 1 if broken else 0

@@ -81,7 +81,7 @@ def explain(
     if paper.out is None:
         screen.raw(text)
         return
-    write_report(paper.out, text)
+    write_report("--out", paper.out, text)
     screen.document({"run": report.run, "file": str(paper.out)})
     screen.line(f"The report of {report.run} is in {paper.out}.")
 
@@ -94,8 +94,9 @@ def _rendered(report: Report, paper: Paper, *, as_json: bool) -> str:
     return "\n".join([*map(visible, render_text(report)), ""])
 
 
-def write_report(file: Path, text: str) -> None:
-    """Write a report for its owner only, whole or not at all; raises InvalidInput."""
+def write_report(option: str, file: Path, text: str) -> None:
+    """Write a report for its owner only, whole or not at all; raises InvalidInput that names the
+    option."""
     draft = file.with_name(f".{file.name}.draft")
     try:
         draft.touch(mode=0o600)
@@ -103,7 +104,7 @@ def write_report(file: Path, text: str) -> None:
         draft.replace(file)
     except OSError as error:
         remedy = "Name a file in a folder that is there and can be written."
-        raise InvalidInput("--out", str(file), error.strerror or "fails", remedy=remedy) from error
+        raise InvalidInput(option, str(file), error.strerror or "fails", remedy=remedy) from error
 
 
 def replay(
