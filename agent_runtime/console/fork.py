@@ -8,12 +8,12 @@ from typing import Annotated, Any, TypeVar
 from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi.responses import RedirectResponse
 
-from agent_runtime.access import Caller, a_policy, a_run
+from agent_runtime.access import Caller, a_run
 from agent_runtime.api import replays as api
 from agent_runtime.api.route import Route
 from agent_runtime.api.site import Here, OnRun, Site, Who
 from agent_runtime.console.compare_view import said
-from agent_runtime.console.forking import Change, changeable, changed
+from agent_runtime.console.forking import changeable, changed
 from agent_runtime.console.form import Form, Posted, SignedIn, model
 from agent_runtime.console.page import show
 from agent_runtime.console.states import RUN_WORDS
@@ -104,18 +104,8 @@ def _asked(
     visit = _chosen(_visits(site, caller, run), form)
     if visit is None:
         raise InvalidInput("at", form.get("at"), "is no step that it visited")
-    edits = changed(_changeable(site, caller, run, visit), form.under(""))
+    edits = changed(changeable(site, site.read(caller), run, visit), form.under(""))
     return model(kind, at=visit.step, visit=visit.number, **edits, **more)
-
-
-def _changeable(site: Site, caller: Caller, run: Run, visit: Visit) -> list[Change]:
-    """All that may be other, without policies that the caller may not read."""
-
-    def is_shown(one: Change) -> bool:
-        thing = a_policy(one.name, caller.tenant)
-        return one.group != "policy" or site.runtime.app.access.ask(caller, "read", thing).counts
-
-    return list(filter(is_shown, changeable(site, site.read(caller), run, visit)))
 
 
 def _beside(then: Report, now: Report) -> Iterator[tuple[VisitTold, VisitTold | None]]:
@@ -147,7 +137,7 @@ def _page(
 ) -> Response:
     visits = _visits(site, caller, run)
     visit = _chosen(visits, form) or (visits[0] if visits else None)
-    changes = [] if visit is None else _changeable(site, caller, run, visit)
+    changes = [] if visit is None else changeable(site, site.read(caller), run, visit)
     ruling = site.runtime.app.access.ask(caller, "resume", a_run(run))
     groups: dict[str, Any] = {
         group: [one for one in changes if one.group == group] for group in GROUPS

@@ -114,6 +114,7 @@ class Canary:
         for form in ("html", "text"):
             await self.look(f"{about}/report?as={form}")
         await self.look(f"{about}/replay", {})
+        await self.look(f"{about}/fork/rehearsal", {"at": "answer_letter"})
         await self.look(f"{about}/cancel", {"reason": ""})
         await self.look(f"{about}/evidence/sha256:0")
         asked = (await self.look("/v1/approvals?status=open")).json().get("items", [])
