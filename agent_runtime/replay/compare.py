@@ -61,12 +61,10 @@ def compare(
 ) -> Divergence | None:
     """The first event that differs; None where all are the same."""
     for one, other in zip_longest(recorded, replayed):
-        differs = gap is not None if other is None or _ended(other) else not _same(one, other)
-        if other is None and one is not None:
-            differs = True
-        if not differs:
+        ends = gap is not None and (other is None or _ended(other))
+        if _same(one, other) and not ends:
             continue
-        if gap is not None and (other is None or _ended(other)):
+        if gap is not None and ends:
             return _place(one or other, gap.what, "", gap.recorded, gap.asked)
         if one is None or other is None or one.type != other.type:
             what = WORDS.get(_type(one) or _type(other), "event")

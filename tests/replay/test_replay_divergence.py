@@ -2,8 +2,17 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
+from langchain_core.messages import HumanMessage, SystemMessage
+
 from agent_runtime.brief import Brief
 from agent_runtime.envelope import Envelope
+from agent_runtime.replay.chapter import chapters
+from agent_runtime.replay.player import Player, TapeClock, said
+from agent_runtime.replay.replay import _compared
+from agent_runtime.replay.stage import Played
+from agent_runtime.replay.tape import load_tape
 from tests.conftest import OpenOffice
 from tests.ledger import POLICY, make_pay, pay_workflow, proposal
 from tests.office import Office
@@ -119,3 +128,26 @@ async def test_a_workflow_that_is_gone_is_said_to_be(asking: Office) -> None:
     record = await asking.flow("lena approve")
     app = with_workflow(pay_workflow(make_pay()))
     assert (await again(asking, record, type(app)(app.folder, {}, {}))).result == "unknown"
+
+
+async def test_another_end_after_the_same_story_is_found(asking: Office) -> None:
+    """Every event came out the same, and then the run ended otherwise."""
+    record = await asking.flow("lena reject")
+    *_, last = chapters(record.events)
+    assert last.halt is not None
+    other = last.halt.model_copy(update={"body": {"state": "completed"}})
+    found = _compared(Played(last, last.told, other, None))
+    assert found is not None
+    assert (found.what, found.recorded, found.replayed) == ("end", "rejected", "completed")
+
+
+async def test_a_model_answers_at_the_time_of_then(open_office: OpenOffice) -> None:
+    """Whatever a changed run does next, it does at that time."""
+    office = await open_office(step=PROMPTED)
+    record = await office.flow()
+    tape = load_tape(office.runtime.store.read("default"), record.run.id)
+    (asked,) = [one for one in tape.recordings if one.kind == "model"]
+    clock = TapeClock(asked.at - timedelta(days=1))
+    kinds = {"system": SystemMessage, "human": HumanMessage}
+    Player(tape, clock).answer([kinds[kind](content) for kind, content in said(asked.request)])
+    assert clock.now() == asked.at
