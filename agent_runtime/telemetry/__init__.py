@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from datetime import datetime
 from socket import gethostname
 from typing import Any
@@ -39,6 +39,9 @@ from agent_runtime.telemetry.whole import Whole
 __all__ = ["Capture", "JsonLines", "Span", "Telemetry", "configure_logging", "log"]
 
 Attributes = Mapping[str, str | int | float | bool]
+
+_OFF = nullcontext(INVALID_SPAN)
+"""What stands in the place of every span where nothing is exported."""
 
 CLOSE = 2.0
 """Seconds that the end of a program may wait for what is not exported yet."""
@@ -77,23 +80,24 @@ class Telemetry:
         ids = RandomIdGenerator()
         return f"{ids.generate_trace_id():032x}-{ids.generate_span_id():016x}"
 
-    @contextmanager
-    def segment(self, run: Run) -> Iterator[Span]:
+    def segment(self, run: Run) -> AbstractContextManager[Span]:
         """The span of one segment of a run, under the run's root."""
+        if not self.exports:
+            return _OFF
         attributes = _run_attributes(run) | {
             "gen_ai.operation.name": "invoke_agent",
             "gen_ai.agent.name": run.workflow,
             "agent_runtime.epoch": run.epoch,
         }
-        with self._span(f"invoke_agent {run.workflow}", SpanKind.INTERNAL, attributes, run) as span:
-            yield span
+        return self._span(f"invoke_agent {run.workflow}", SpanKind.INTERNAL, attributes, run)
 
-    @contextmanager
-    def span(self, name: str, attributes: Attributes, *, client: bool = False) -> Iterator[Span]:
+    def span(
+        self, name: str, attributes: Attributes, *, client: bool = False
+    ) -> AbstractContextManager[Span]:
         """A span under the present one; an error marks it with its type, not its text."""
-        kind = SpanKind.CLIENT if client else SpanKind.INTERNAL
-        with self._span(name, kind, attributes, None) as span:
-            yield span
+        if not self.exports:
+            return _OFF
+        return self._span(name, SpanKind.CLIENT if client else SpanKind.INTERNAL, attributes, None)
 
     def show(self, span: Span, **content: Callable[[], Any]) -> None:
         """Put content on a span, redacted, where content is captured at all: only then is it
@@ -176,9 +180,6 @@ class Telemetry:
     def _span(
         self, name: str, kind: SpanKind, attributes: Attributes, run: Run | None
     ) -> Iterator[Span]:
-        if not self.exports:
-            yield INVALID_SPAN
-            return
         # What `start_as_current_span` does, without its two layers of context managers.
         parent = None if run is None else place_of(run).context
         span = self._tracer.start_span(name, context=parent, kind=kind, attributes=attributes)

@@ -12,8 +12,10 @@ from dataclasses import dataclass, field
 from opentelemetry.context import Context
 from opentelemetry.sdk.trace import ReadableSpan, Span, SpanProcessor
 
+from agent_runtime.telemetry.log import warn
+
 MOST = 2_000
-"""Spans that are kept for one segment; what goes beyond is left out, and counted on its top."""
+"""Spans that are kept for one segment; what goes beyond is left out, and that is told."""
 
 
 @dataclass
@@ -58,6 +60,8 @@ class Whole(SpanProcessor):
             self._forget(top)
         self._onward.on_end(span)
         if kept is not None:
+            if kept.left_out:
+                warn("a segment had too many spans", left_out=kept.left_out)
             for one in sorted(kept.spans, key=lambda one: one.start_time or 0):
                 self._onward.on_end(one)
 

@@ -142,6 +142,7 @@ def test_what_is_said_of_runs_is_said_from_afar(both: Both, tmp_path: Path) -> N
     assert both.there("grade", run, "--json").json == []
     shown = both.there("labels", "next", "refund", "--json")
     assert shown.json == both.here("labels", "next", "refund", "--json", "--as", "lena").json
+    assert "\nYes: the same proposal" in both.there("labels", "next", "refund").out
     assert both.there("labels", "give", run, "same_decision", "no").out.endswith("says lena\n")
     for line in (f"labels give {run} same_decision maybe", f"labels give {run} nice yes",
                  "labels next nope", f"outcomes record {run} customer_satisfied 7",

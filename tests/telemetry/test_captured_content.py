@@ -33,3 +33,12 @@ async def test_where_it_is_captured_it_is_redacted(tmp_path: Path) -> None:
     assert "the cat" in told
     assert "mara@example.com" not in told
     assert "[email]" in told
+
+
+def test_what_is_captured_is_cut() -> None:
+    exporter = InMemorySpanExporter()
+    telemetry = Telemetry(SimpleSpanProcessor(exporter), capture=Capture(on=True))
+    with telemetry.span("call", {}) as span:
+        telemetry.show(span, arguments=lambda: {"note": "a" * 20_000})
+    (told,) = (one.attributes or {} for one in exporter.get_finished_spans())
+    assert len(str(told["gen_ai.tool.call.arguments"])) == 8_192

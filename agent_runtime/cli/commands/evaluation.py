@@ -52,7 +52,7 @@ def show_next(runs: Assessment, screen: Screen, workflow: str, label: str | None
         return
     screen.document(task.model_dump(mode="json"))
     screen.line(f"run {task.run}: {task.label}, one of {', '.join(task.values)}")
-    screen.line(task.guidelines)
+    screen.lines(task.guidelines.splitlines())
     screen.lines(json.dumps(task.seen, indent=2, ensure_ascii=False).splitlines())
 
 
