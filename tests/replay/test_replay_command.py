@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -37,6 +39,17 @@ def test_every_run_of_the_demo_is_replayed_identically(after_demo: Desk) -> None
     total = json.loads(said.out.splitlines()[-1])
     assert total["replayed"] == total["identical"] >= 13
     assert (total["effects"], said.code) == (0, 0)
+
+
+def test_a_run_that_cannot_be_replayed_ends_with_1(after_demo: Desk) -> None:
+    """What was recorded of all of them is gone; each says so."""
+    with closing(sqlite3.connect(after_demo.data / "runtime.db")) as connection:
+        connection.execute("DELETE FROM contents")
+        connection.commit()
+    said = after_demo("runs", "replay", "--all", "--json")
+    total = json.loads(said.out.splitlines()[-1])
+    assert (said.code, total["identical"]) == (1, 0)
+    assert total["pruned"] == total["replayed"]
 
 
 def test_a_stricter_policy_says_which_decisions_change(after_demo: Desk, stricter: Path) -> None:
