@@ -131,9 +131,10 @@ async def test_only_what_a_folder_lists_is_taken(shelf: Shelf, tmp_path: Path) -
     ]
     (folder / "knowledge.toml").write_text('[[source]]\nfiles = "a.*"\nlabels = ["x"]\n')
     assert states(await shelf.take(folder)) == {"docs/a.md": "changed"}
-    (folder / "knowledge.toml").write_text('[[source]]\nfiles = "../*"\n')
-    with pytest.raises(InvalidInput, match="leaves the folder"):
-        await shelf.take(folder)
+    for outside in ("../*", "/etc/*"):
+        (folder / "knowledge.toml").write_text(f'[[source]]\nfiles = "{outside}"\n')
+        with pytest.raises(InvalidInput, match="leaves the folder"):
+            await shelf.take(folder)
 
 
 async def test_front_matter_says_when_a_document_is_in_force(shelf: Shelf) -> None:

@@ -172,10 +172,10 @@ async def test_a_passage_of_another_run_is_not_followed(office: Office) -> None:
     """A hash alone opens nothing."""
     await put(office, "a.md", "Payouts are slow.")
     record = await office.flow(message="payouts")
-    (name, *_) = [trail.content for trail in trails(office, record).values()]
+    name = trails(office, record)["a.md"].content
     other = await office.flow(message="nothing of that")
     with pytest.raises(NotFound):
-        trace(office.runtime.store.read("default"), other.run.id, "sha256:" + "0" * 64)
+        trace(office.runtime.store.read("default"), other.run.id, name)
     with pytest.raises(NotFound):
         trace(office.runtime.store.read("other"), record.run.id, name)
 
