@@ -24,6 +24,7 @@ from agent_runtime.evaluation.export import (
     verify,
     write,
 )
+from agent_runtime.quality import Quality
 from tests.office import NOON, Office
 
 CANARIES = ("canary-7f3a@example.com", "DE89370400440532013000", "+49 30 901820")
@@ -148,6 +149,16 @@ async def test_only_what_the_filters_ask_for_leaves(decided: Office, tmp_path: P
         export(decided, tmp_path / "out", "supervised", consented=True)  # nobody was asked
 
 
+async def test_only_a_plain_yes_is_a_consent(decided: Office) -> None:
+    """What anything else in the declared field means, nobody has to guess."""
+    session, ledger = decided.runtime.store.read("default"), decided.runtime.app.workflow("ledger")
+    declared = {"ledger": replace(ledger, quality=Quality(consent="message"))}
+    assert [one.consent for one in collect(session, declared, Wanted("supervised"))] == [
+        "refused"
+    ] * 3
+    assert list(collect(session, declared, Wanted("supervised", consented=True))) == []
+
+
 def test_all_of_a_customer_is_on_one_side_of_the_split() -> None:
     sides = [is_held_out(f"customer-{number}") for number in range(1_000)]
     assert 0.15 < sum(sides) / len(sides) < 0.25
@@ -156,13 +167,13 @@ def test_all_of_a_customer_is_on_one_side_of_the_split() -> None:
 def test_no_customer_is_both_trained_on_and_held_out(tmp_path: Path) -> None:
     """However many runs they had."""
     found = [
-        replace(EXAMPLE, run_id=f"run {customer}", subject=f"customer-{customer}")
+        replace(EXAMPLE, run_id=f"{customer} run {number}", subject=f"customer-{customer}")
         for customer in range(60)
-        for _ in range(5)
+        for number in range(5)
     ]
     made = write(tmp_path / "out", found, Wanted("evaluation"), HEAD, NOON)
     lines = (made.folder / "records.jsonl").read_text().splitlines()
-    sides = {(record["run"], record["file"]) for record in map(json.loads, lines)}
+    sides = {(record["run"].split()[0], record["file"]) for record in map(json.loads, lines)}
     assert len(sides) == 60
     assert {file for _, file in sides} == {"train.jsonl", "held_out.jsonl"}
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
+from datetime import date
 
 import numpy as np
 import pytest
@@ -10,6 +12,7 @@ from scipy import stats  # type: ignore[import-untyped]  # it ships no types
 from scipy.special import gammaincc  # type: ignore[import-untyped]  # the same
 
 from agent_runtime.evaluation.calibration import bins
+from agent_runtime.evaluation.figures import Figures, Place
 from agent_runtime.evaluation.statistics import (
     Bin,
     brier,
@@ -23,6 +26,7 @@ from agent_runtime.evaluation.statistics import (
     two_proportions,
     upper_gamma,
 )
+from agent_runtime.evaluation.window import Window
 from agent_runtime.measure import Sum, confidence_bucket
 
 seeds = pytest.mark.parametrize("seed", range(5))
@@ -80,6 +84,38 @@ def test_the_threshold_is_the_lowest_that_keeps_the_error_rate(seed: int) -> Non
 
 def test_no_threshold_is_named_where_none_keeps_the_rate() -> None:
     assert threshold(binned(cases(drawn(1))), 0.01) is None
+
+
+def test_a_few_cases_set_no_threshold() -> None:
+    """Twenty of twenty right say little about the next ones."""
+    few = Bin(low=0.9, high=1.0, n=20, right=20, stated=19.0, brier=0.1)
+    wrong = Bin(low=0.8, high=0.9, n=40, right=0, stated=34.0, brier=30.0)
+    assert threshold([wrong, few], 0.05) is None
+    assert threshold([wrong, replace(few, n=30, right=30)], 0.05) is not None
+
+
+@pytest.mark.parametrize(
+    ("now", "verdict"),
+    [
+        ((50, 50), "stable"),
+        ((65, 35), "stable"),
+        ((70, 30), "moving"),
+        ((90, 10), "drifted"),
+        ((20, 5), "not enough history"),
+    ],
+)
+def test_drift_is_told_by_how_far_the_index_goes(now: tuple[int, int], verdict: str) -> None:
+    before, after = (
+        Figures({"drift": {Place("amount", c, 0): Sum(n=n) for c, n in zip("ab", of, strict=True)}})
+        for of in ((50, 50), now)
+    )
+    (told,) = after.drift(before)
+    assert told.verdict == verdict
+
+
+def test_the_baseline_is_as_many_days_just_before() -> None:
+    days = Window(date(2026, 3, 1), date(2026, 3, 30))
+    assert days.baseline == Window(date(2026, 1, 30), date(2026, 2, 28))
 
 
 @pytest.mark.parametrize(("k", "n"), [(0, 40), (3, 50), (50, 100), (100, 100), (7, 900)])
