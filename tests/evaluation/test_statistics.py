@@ -113,6 +113,13 @@ def test_drift_is_told_by_how_far_the_index_goes(now: tuple[int, int], verdict: 
     assert told.verdict == verdict
 
 
+def test_a_few_cases_calibrate_nothing() -> None:
+    few = Figures({"right": {Place("step", "pay_out", 1): Sum(n=20)}})
+    (told,) = few.calibration("step", 0.05)
+    assert (told.n, told.brier, told.error, told.bins) == (20, None, None, ())
+    assert told.note == "not enough history"
+
+
 def test_the_baseline_is_as_many_days_just_before() -> None:
     days = Window(date(2026, 3, 1), date(2026, 3, 30))
     assert days.baseline == Window(date(2026, 1, 30), date(2026, 2, 28))
