@@ -140,7 +140,13 @@ def answer(brief: Brief) -> Envelope:
     return Envelope(**fields, status="proposed", reason=seen[:300], proposed_action=action)
 
 
-def mailroom(post: Post, *, offline: OfflineRule = answer, send: Tool = send_answer) -> App:
+def mailroom(
+    post: Post,
+    *,
+    offline: OfflineRule = answer,
+    send: Tool = send_answer,
+    sees: Minimise = SEES,
+) -> App:
     """The app, around one outside world; `offline` answers where no model is connected."""
     step = Step(
         "answer_letter",
@@ -152,7 +158,7 @@ def mailroom(post: Post, *, offline: OfflineRule = answer, send: Tool = send_ans
                 search_knowledge("inbox", limit=10).with_inputs(query="message"),
             ],
             token_budget=40_000,
-            minimise=SEES,
+            minimise=sees,
         ),
         reasoning=Reasoning(prompt="answer", offline=offline, proposes=[send]),
         policy="mailroom",
