@@ -19,7 +19,7 @@ from langchain_openai import ChatOpenAI
 from pydantic import SecretStr
 
 from agent_runtime.errors import ModelUnavailable, SettingsError
-from agent_runtime.models.embed import Create, Embedded
+from agent_runtime.models.exchange import Create, Embedded
 from agent_runtime.models.form import Form
 from agent_runtime.models.letter import Batching, Ended, exchange, read, written
 from agent_runtime.models.model import Guard, Model, foreign_errors

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from random import Random
 from time import perf_counter
@@ -16,7 +16,7 @@ from agent_runtime.errors import BudgetExceeded, ModelUnavailable
 from agent_runtime.evidence import count_tokens
 from agent_runtime.failure import TABLE, FailureKind
 from agent_runtime.models.account import settle
-from agent_runtime.models.exchange import Usage, request_name
+from agent_runtime.models.exchange import Create, Usage, Vector, request_name
 from agent_runtime.models.limit import Limit
 from agent_runtime.models.retry import as_failure, decide
 from agent_runtime.settings import ModelSettings, Settings
@@ -24,22 +24,8 @@ from agent_runtime.store import Session, Store
 from agent_runtime.store.batches import Drawn
 from agent_runtime.store.calls import CallOutcome, ModelCall
 
-Vector = list[float]
-
 STEP = "embeddings"
 """What stands for a step in their records: they belong to no run's."""
-
-
-@dataclass(frozen=True)
-class Embedded:
-    """A vector for each text; `tokens` where the provider says how many there were."""
-
-    vectors: list[Vector]
-    tokens: int | None = None
-
-
-Create = Callable[[Sequence[str]], Awaitable[Embedded]]
-"""One request; raises ModelUnavailable."""
 
 
 @dataclass(frozen=True)

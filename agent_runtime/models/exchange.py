@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,9 +23,22 @@ from agent_runtime.store import Content
 from agent_runtime.tool import Tool
 
 Json = dict[str, Any]
+Vector = list[float]
 
 TOKENS_SEEN = 1_500
 """Of an attachment, as an estimate: providers count them each in their own way."""
+
+
+@dataclass(frozen=True)
+class Embedded:
+    """A vector for each text; `tokens` where the provider says how many there were."""
+
+    vectors: list[Vector]
+    tokens: int | None = None
+
+
+Create = Callable[[Sequence[str]], Awaitable[Embedded]]
+"""One request for vectors; raises ModelUnavailable."""
 
 
 @dataclass(frozen=True)
