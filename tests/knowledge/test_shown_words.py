@@ -92,3 +92,11 @@ async def test_what_was_looked_up(desk: Desk) -> None:
     (brief,) = await desk.shown({**LETTER, "case": MAIL}, sees=sees)
     assert any(p.source.startswith("get_customer:[email:") for p in brief.evidence)
     assert MAIL not in brief.model_dump_json()
+
+
+async def test_a_field_that_is_not_listed(desk: Desk) -> None:
+    """Nothing but what the step lists leaves a look-up, whatever else the record holds."""
+    desk.post.customer |= {"shoe_size": "forty-one", "notes": "Likes blue."}
+    (brief,) = await desk.shown()
+    assert "Likes blue." in brief.model_dump_json()
+    assert "forty-one" not in brief.model_dump_json()
