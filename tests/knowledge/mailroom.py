@@ -89,6 +89,7 @@ class Post:
 
     customer: dict[str, Any] = field(default_factory=dict)
     letters: list[str] = field(default_factory=list)
+    claims: dict[str, str] = field(default_factory=dict)
     problem: str = ""
     sent: list[tuple[str, str]] = field(default_factory=list)
     looked_up: list[str] = field(default_factory=list)
@@ -103,8 +104,11 @@ async def get_customer(args: Case, call: ToolCall) -> dict[str, Any]:
 @tool(effect="read")
 async def read_letters(args: Case, call: ToolCall) -> list[Passage]:
     """What came by post before."""
-    letters = enumerate(call.get(Post).letters)
-    return [Passage(source=f"letter-{number}", text=text) for number, text in letters]
+    post = call.get(Post)
+    return [
+        Passage(source=f"letter-{number}", text=text, claims=post.claims)
+        for number, text in enumerate(post.letters)
+    ]
 
 
 @tool(effect="read")

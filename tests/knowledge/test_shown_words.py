@@ -100,3 +100,19 @@ async def test_a_field_that_is_not_listed(desk: Desk) -> None:
     (brief,) = await desk.shown()
     assert "Likes blue." in brief.model_dump_json()
     assert "forty-one" not in brief.model_dump_json()
+
+
+async def test_what_a_passage_claims(desk: Desk) -> None:
+    """A claim is held against other claims; whose it is, is nothing to whoever reads of it."""
+    desk.post.letters, desk.post.claims = ["We moved."], {"contact": MAIL}
+    await desk.shown(sees=replace(SEES, text={"email": "mask"}))  # no list of pseudonyms to find
+    kept = b"".join(file.read_bytes() for file in desk.folder.glob("runtime.db*"))
+    assert b'"contact"' in kept
+    assert MAIL.encode() not in kept
+
+
+async def test_a_message_that_is_not_listed(desk: Desk) -> None:
+    """The run's own message is a field of its input like any other."""
+    (brief,) = await desk.shown(sees=replace(SEES, input={"case": "show"}))
+    assert brief.input == {"case": "c1"}
+    assert LETTER["message"] not in brief.model_dump_json()
