@@ -1,0 +1,74 @@
+"""What graders may say, what becomes of what they may not, and several of them together."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+import pytest
+
+from agent_runtime.errors import Conflict
+from agent_runtime.evaluation.grading import by_rule, together
+from agent_runtime.evaluation.judge import Said
+from agent_runtime.quality import Grader, Quality, Seen
+from tests.conftest import OpenOffice
+from tests.ledger import make_pay, pay_once, pay_workflow
+from tests.office import Office
+
+SEEN = Seen(workflow="pay", state="completed", input={}, envelopes=(), executed=())
+MUTE = Said(None, error="it slept")
+
+
+@pytest.mark.parametrize(
+    ("said", "score"), [(0, 0.0), (True, 1.0), (0.25, 0.25), (1.01, None), (-0.01, None)]
+)
+def test_a_score_is_from_0_to_1(said: float, score: float | None) -> None:
+    """Anything else is no score, and said to be none."""
+    found = by_rule(Grader("g", rule=lambda _: said), SEEN)
+    assert found.score == score
+    assert bool(found.error) == (score is None)
+
+
+@pytest.mark.parametrize("said", [math.nan, math.inf])
+def test_what_is_no_number_is_no_score(said: float) -> None:
+    """A mean over it would be none either."""
+    assert by_rule(Grader("g", rule=lambda _: said), SEEN).score is None
+
+
+def test_graders_together_say_their_mean() -> None:
+    """Of those that could tell."""
+    assert together([Said(1.0), Said(0.5), MUTE]).score == pytest.approx(0.75)
+
+
+def test_graders_of_whom_most_could_not_tell_say_nothing() -> None:
+    """One voice of three is no ensemble."""
+    found = together([Said(1.0), MUTE, MUTE])
+    assert (found.score, found.error) == (None, "2 of 3 could not tell")
+
+
+@pytest.fixture
+async def graded(open_office: OpenOffice) -> Office:
+    quality = Quality(graders=[Grader("paid", rule=lambda seen: len(seen.executed) == 1)])
+    office = await open_office(
+        workflow=replace(pay_workflow(make_pay(), pay_once), quality=quality)
+    )
+    office.bank.put("a1", amount="500.00")
+    return office
+
+
+async def test_a_run_that_has_not_ended_is_not_graded(graded: Office) -> None:
+    """It may still do better, or worse."""
+    run = (await graded.flow()).run
+    assert run.state == "paused"
+    with pytest.raises(Conflict, match="has not ended"):
+        await graded.runtime.marker.grade("default", run.id, "lena")
+
+
+async def test_a_second_grade_says_what_the_first_one_was(graded: Office) -> None:
+    """In the history, which keeps both."""
+    run = (await graded.flow("lena approve")).run
+    for _ in range(2):
+        await graded.runtime.marker.grade("default", run.id, "lena")
+    first, second = graded.record(run).bodies("run.graded")
+    assert "was" not in first
+    assert second["was"]["score"] == first["score"] == 1.0
