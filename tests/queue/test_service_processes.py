@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import sqlite3
 from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import closing
 from datetime import timedelta
 from multiprocessing.process import BaseProcess
 from pathlib import Path
@@ -64,6 +66,20 @@ def send(child: BaseProcess, number: int) -> None:
     os.kill(child.pid, number)
 
 
+def freeze(child: BaseProcess, path: Path) -> None:
+    """Stop it between two transactions: within one it would hold the file for ever."""
+    with closing(sqlite3.connect(path, timeout=1.0, isolation_level=None)) as beside:
+        while True:
+            send(child, signal.SIGSTOP)
+            try:
+                beside.execute("BEGIN IMMEDIATE")
+            except sqlite3.OperationalError:
+                send(child, signal.SIGCONT)
+            else:
+                beside.execute("ROLLBACK")
+                return
+
+
 async def done(office: Office, run: Run | str, state: str = "completed") -> None:
     await until(lambda: office.read(run).state == state)
 
@@ -118,7 +134,7 @@ async def test_a_stopped_worker_that_wakes_up_can_write_nothing(
     sleeper = start_worker(slow=True, lease=1.5)
     run = await here.start()
     await until((here.data / "begun").exists)
-    send(sleeper, signal.SIGSTOP)
+    freeze(sleeper, here.data / "runtime.db")
     other = start_worker(slow=True, lease=3.0)
     await done(here, run)
     send(other, signal.SIGTERM)

@@ -119,13 +119,16 @@ def test_prune_tells_first_and_does_then(after_demo: Desk) -> None:
 
 
 def test_prune_follows_the_settings(after_demo: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without an age, what is set; nothing set, or nonsense, is told with the remedy."""
+    """Without an age, what is set; nothing set, or nonsense, is told with the remedy. The demo's
+    runs are some days old."""
     words = ("prune", "--as", "lena", "--json")
     after_demo(*words).fails(6, "is not set", "AGENT_RUNTIME_RETENTION")
     monkeypatch.setenv("AGENT_RUNTIME_RETENTION", '{"refund": 1, "refnud": 2}')
     after_demo(*words).fails(6, "'refnud', which is no workflow", "refund")
-    monkeypatch.setenv("AGENT_RUNTIME_RETENTION", '{"*": 1}')
+    monkeypatch.setenv("AGENT_RUNTIME_RETENTION", '{"*": 30}')
     assert after_demo(*words).json["runs"] == []
+    monkeypatch.setenv("AGENT_RUNTIME_RETENTION", '{"*": 1}')
+    assert len(after_demo(*words).json["runs"]) == 13
 
 
 def test_vacuum(after_demo: Desk) -> None:
