@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from agent_runtime.app import App, load_app
-from agent_runtime.replay.crew import Answers, Case, judge, kit_of, unpack
+from agent_runtime.replay.crew import PART, Answers, Case, judge, kit_of, unpack
 from agent_runtime.replay.decided import Decided, Reader
 from agent_runtime.replay.rehearse import _read
 from agent_runtime.runtime import Runtime
@@ -98,7 +98,7 @@ async def test_an_app_of_no_folder_is_judged_in_a_thread(asking: Office) -> None
 
 
 async def test_the_event_loop_is_free_meanwhile(shop_case: tuple[App, Decided]) -> None:
-    """What a server's other requests need: they come in between any two questions."""
+    """What a server's other requests need: they come in while a thread judges."""
     app, decided = shop_case
     turns = 0
 
@@ -112,7 +112,7 @@ async def test_the_event_loop_is_free_meanwhile(shop_case: tuple[App, Decided]) 
     cases = other_amounts(decided, app, range(100, 300))
     await judge(app, cases, nothing)
     ticking.cancel()
-    assert turns > len(cases)
+    assert turns >= len(cases) // PART  # more, by how fast the machine is
 
 
 async def test_reading_the_past_lets_others_have_their_turn(asking: Office) -> None:
