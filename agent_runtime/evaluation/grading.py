@@ -3,7 +3,6 @@ nothing else comes of it."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 
 from agent_runtime.clock import to_text
@@ -60,7 +59,7 @@ def by_rule(grader: Grader, seen: Seen) -> Said:
         score = float(grader.rule(seen))
     except Exception as error:  # noqa: BLE001 — an author's code: any fault of it is its grade
         return Said(None, error=type(error).__name__)
-    if not math.isfinite(score) or not 0 <= score <= 1:
+    if not 0 <= score <= 1:
         return Said(None, error="its score is not from 0 to 1")
     return Said(score)
 

@@ -167,18 +167,18 @@ async def test_a_report_counts_no_more_than_it_has_time_for(asking: Office) -> N
 
 
 @pytest.mark.parametrize(
-    ("since", "until", "field"),
+    ("since", "until", "field", "says"),
     [
-        (date(2026, 4, 2), None, "since"),
-        (None, date(2026, 3, 31), "until"),
-        (date(2026, 3, 30), date(2026, 3, 29), "since"),
-        (date(2024, 3, 30), None, "since"),
+        (date(2026, 4, 2), None, "since", "lies in the future"),
+        (None, date(2026, 3, 31), "until", "lies in the future"),
+        (date(2026, 3, 30), date(2026, 3, 29), "since", "is after until"),
+        (date(2024, 3, 30), None, "since", "makes more than"),
     ],
 )
 def test_a_window_of_which_nothing_can_be_known_is_refused(
-    since: date | None, until: date | None, field: str
+    since: date | None, until: date | None, field: str, says: str
 ) -> None:
-    with pytest.raises(InvalidInput) as refused:
+    with pytest.raises(InvalidInput, match=says) as refused:
         window(since, until, TODAY)
     assert refused.value.field == field
 

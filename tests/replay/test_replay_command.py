@@ -52,6 +52,15 @@ def test_a_run_that_cannot_be_replayed_ends_with_1(after_demo: Desk) -> None:
     assert total["pruned"] == total["replayed"]
 
 
+def test_a_run_that_was_pruned_says_so(after_demo: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By what was done, not by the first thing that is missing."""
+    monkeypatch.setenv("AGENT_RUNTIME_RETENTION", '{"*": 1}')
+    run = after_demo("prune", "--as", "lena", "--json").json["runs"][0]
+    said = after_demo("runs", "replay", run, "--json")
+    assert (said.code, said.json["pruned"]) == (1, 1)
+    assert "its recordings were pruned" in said.out
+
+
 def test_a_stricter_policy_says_which_decisions_change(after_demo: Desk, stricter: Path) -> None:
     """And ends with 1 where a limit is broken."""
     words = ("rehearse", "--policy", str(stricter), "--json")
