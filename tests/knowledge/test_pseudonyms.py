@@ -13,9 +13,10 @@ from agent_runtime import Envelope, Probe, ToolCall, ToolUnavailable, tool
 from agent_runtime.approval import Answer as Yes
 from agent_runtime.brief import Brief
 from agent_runtime.clock import ManualClock
+from agent_runtime.replay.replay import replay
 from agent_runtime.run import Run
 from agent_runtime.runtime import Runtime
-from agent_runtime.settings import Settings
+from agent_runtime.settings import ModelSettings, Settings
 from agent_runtime.store import JournalEntry
 from agent_runtime.tool import Tool
 from agent_runtime.trigger import Trigger
@@ -99,3 +100,25 @@ async def test_whether_a_lost_call_happened_is_asked_by_the_value(
     run, _ = await approved(post, tmp_path, send=send)
     assert [whom for whom, _ in post.sent] == ["mia@example.com"]
     assert run.state == "completed"
+
+
+async def test_one_of_another_run_that_a_person_names_is_replayed(
+    post: Post, tmp_path: Path
+) -> None:
+    """The run itself never saw the value, so that nothing of it could make the name anew."""
+    first, _ = await approved(post, tmp_path)
+    post.customer["mail"] = "leo@example.com"
+    app, settings = mailroom(post), Settings.model_validate(OFFLINE)
+    async with Runtime.open(app, tmp_path, clock=ManualClock(NOON), settings=settings) as runtime:
+        session = runtime.store.read("default")
+        (before,) = session.approvals.find(run_id=first.id)
+        run = await runtime.start("mailroom", LETTER, trigger=Trigger(kind="event", owner="other"))
+        await runtime.drive(run.id)
+        (asked,) = session.approvals.find(["open"])
+        edit = {**asked.action.arguments, "to": before.action.arguments["to"]}
+        said = Yes(kind="edit", digest=asked.digest, arguments=edit, channel="test")
+        await runtime.decide(asked.id, PEOPLE["lena"], said)
+        assert (await runtime.drive(run.id)).state == "completed"
+        (found,) = [one async for one in replay(session, app, ModelSettings(), [run.id])]
+    assert [whom for whom, _ in post.sent] == ["mia@example.com", "mia@example.com"]
+    assert found.result == "identical"
