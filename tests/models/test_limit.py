@@ -1,0 +1,40 @@
+"""How many calls a provider is asked at once, and how fast one after the other."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from agent_runtime.models.limit import Limit
+
+
+async def test_no_more_are_under_way_than_are_allowed() -> None:
+    """The others wait until one has ended."""
+    limit, under_way, most = Limit(2), 0, 0
+
+    async def call() -> None:
+        nonlocal under_way, most
+        async with limit.slot():
+            under_way += 1
+            most = max(most, under_way)
+            await asyncio.sleep(0)
+            under_way -= 1
+
+    await asyncio.gather(*(call() for _ in range(8)))
+    assert most == 2
+
+
+def test_calls_are_spread_over_the_minute() -> None:
+    """At sixty a minute, one a second, after a second's share at once."""
+    limit = Limit(9, per_minute=60, now=lambda: 100.0)
+    assert [limit.delay() for _ in range(4)] == pytest.approx([0.0, 1.0, 2.0, 3.0])
+
+
+def test_a_pause_saves_up_no_burst() -> None:
+    """An hour without a call gives no more at once than a second does."""
+    moment = 0.0
+    limit = Limit(9, per_minute=60, now=lambda: moment)
+    limit.delay()
+    moment = 3_600.0
+    assert sum(limit.delay() == 0.0 for _ in range(20)) == 1
