@@ -27,9 +27,10 @@ if TYPE_CHECKING:
     from agent_runtime.knowledge.search import search_knowledge
     from agent_runtime.quality import Alert, Grader, LabelKind, OutcomeKind, Quality, Seen
     from agent_runtime.redact import Minimise
+    from agent_runtime.resource import resource
     from agent_runtime.schedule import Schedule
     from agent_runtime.step import Context, Reasoning, Step
-    from agent_runtime.tool import Probe, ToolCall, adopt, resource, tool
+    from agent_runtime.tool import Probe, ToolCall, adopt, tool
     from agent_runtime.trigger import EventTrigger
     from agent_runtime.workflow import SETTLED, Edge, Migration, Workflow
 
@@ -92,7 +93,7 @@ _HOMES = {
     "Probe": "tool",
     "ToolCall": "tool",
     "adopt": "tool",
-    "resource": "tool",
+    "resource": "resource",
     "tool": "tool",
     "EventTrigger": "trigger",
     "SETTLED": "workflow",
@@ -111,9 +112,9 @@ def __getattr__(name: str) -> Any:
 
 
 class _Package(ModuleType):
-    """`tool` names a submodule and the decorator in it. Importing a submodule sets it as an
-    attribute here; without this, what `from agent_runtime import tool` gives would depend on
-    what else was imported before."""
+    """`tool` and `resource` name a submodule and the decorator in it. Importing a submodule sets it
+    as an attribute here; without this, what `from agent_runtime import tool` gives would depend
+    on what else was imported before."""
 
     def __setattr__(self, name: str, value: Any) -> None:
         if not (name in _HOMES and isinstance(value, ModuleType)):

@@ -16,7 +16,8 @@ from agent_runtime.access import Access, load_access
 from agent_runtime.errors import AgentRuntimeError, NotFound, SettingsError, WorkflowError
 from agent_runtime.models.template import check_prompts
 from agent_runtime.policy import PolicySet, load_policy
-from agent_runtime.tool import Resource, Tool
+from agent_runtime.resource import Resource
+from agent_runtime.tool import Tool
 from agent_runtime.trigger import EventTrigger
 from agent_runtime.version import PinnedPolicy, Version, pin
 from agent_runtime.workflow import Workflow
@@ -140,6 +141,11 @@ def _workflow(name: str) -> Workflow:
     workflow = getattr(module, "workflow", None)
     if not isinstance(workflow, Workflow):
         raise WorkflowError(f"graphs/{name}/workflow.py defines no `workflow = Workflow(…)`.")
+    if workflow.name != name:
+        raise WorkflowError(
+            f"graphs/{name}/workflow.py calls its workflow {workflow.name!r}.",
+            remedy="A workflow is called like its folder: rename the one or the other.",
+        )
     return workflow
 
 

@@ -84,10 +84,22 @@ def examine(
     own = " ".join(text for text in inputs.values() if isinstance(text, str))
     found: list[Finding] = []
     for name in guards.drafts:
-        draft = arguments.get(name)
-        if isinstance(draft, str):
+        for draft in _texts(arguments.get(name)):
             found += _examine(guards, draft, own, sources, inputs)
     return tuple(found)
+
+
+def _texts(value: Any) -> Iterator[str]:
+    """A draft may be one text, or have some: a letter with its subject, or its paragraphs."""
+    match value:
+        case str():
+            yield value
+        case Mapping():
+            yield from (text for one in value.values() for text in _texts(one))
+        case list() | tuple():
+            yield from (text for one in value for text in _texts(one))
+        case _:  # a number or a switch is no text
+            return
 
 
 def _examine(

@@ -19,6 +19,7 @@ from agent_runtime.knowledge.standing import Standings
 from agent_runtime.models.lineup import Lineup, line_up
 from agent_runtime.models.model import Model
 from agent_runtime.policy import PolicySet
+from agent_runtime.resource import Resources
 from agent_runtime.roots import note_received
 from agent_runtime.run import Run, new_id
 from agent_runtime.secret import FILE, Secrets
@@ -34,7 +35,6 @@ from agent_runtime.store import Lane, Store
 from agent_runtime.store.files import DATABASE, Files
 from agent_runtime.telemetry import Capture, Telemetry
 from agent_runtime.tenant import Residency
-from agent_runtime.tool import Resources
 
 
 @dataclass(frozen=True)

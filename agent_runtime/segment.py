@@ -14,13 +14,14 @@ from agent_runtime.models.executor import Executor
 from agent_runtime.models.lineup import Lineup
 from agent_runtime.policy import PolicySet
 from agent_runtime.redact import Redactor
+from agent_runtime.resource import Resources
 from agent_runtime.run import Run, new_id
 from agent_runtime.state import State
 from agent_runtime.step import Step
 from agent_runtime.store import Authorization, Content, Lane, Session, Store
 from agent_runtime.store.pseudonyms import pseudonym
 from agent_runtime.telemetry import Telemetry
-from agent_runtime.tool import Resources, ToolCall
+from agent_runtime.tool import ToolCall
 from agent_runtime.verdict import RunFacts
 from agent_runtime.workflow import Workflow
 

@@ -8,6 +8,7 @@ from functools import cached_property
 from typing import Literal
 
 from agent_runtime.action import digest
+from agent_runtime.authored import AtLeastOne, NotNegative, wrong_call
 from agent_runtime.brief import Brief, LookUp
 from agent_runtime.budget import Budget, Tier
 from agent_runtime.envelope import Envelope, Node
@@ -48,7 +49,7 @@ class Context:
     """
 
     tools: Sequence[Tool] = ()
-    token_budget: int = 4_000
+    token_budget: AtLeastOne = 4_000
     minimise: Minimise = field(default_factory=Minimise)
     claims: Sequence[Claim] = ()
     sees: Sequence[str] = ()
@@ -78,9 +79,9 @@ class Reasoning:
     tools: Sequence[Tool] = ()
     rule: Rule | None = None
     offline: OfflineRule | None = None
-    attempts: int = 3
-    max_calls: int = 40
-    max_tool_errors: int = 5
+    attempts: AtLeastOne = 3
+    max_calls: NotNegative = 40
+    max_tool_errors: NotNegative = 5
     tier: Tier = "standard"
     failures: Table = field(default_factory=dict)
     budget: Budget | None = None
@@ -110,8 +111,8 @@ class Step:
     context: Context = field(default_factory=Context)
     policy: str | None = None
     thresholds: Thresholds = field(default_factory=Thresholds)
-    max_rechecks: int = 2
-    max_rounds: int = 3
+    max_rechecks: NotNegative = 2
+    max_rounds: AtLeastOne = 3
 
     @cached_property
     def scopes(self) -> dict[Node, dict[str, Tool]]:
@@ -172,9 +173,36 @@ class Step:
                 f"Step {self.name!r} proposes writes but names no policy.",
                 remedy="Name one: Step(..., policy='…') for policies/….cedar.",
             )
-        if not (self.reasoning.prompt or self.reasoning.rule):
+        self._check_who_decides()
+        self._check_drafts()
+
+    def _check_drafts(self) -> None:
+        """A guard that looks at no argument would let every draft pass."""
+        guards, tools = self.reasoning.guards, self.reasoning.proposes
+        known = {name: None for tool in tools for name in tool.arguments.model_fields}
+        for name in () if guards is None else guards.drafts:
+            if name not in known:
+                raise WorkflowError(
+                    f"Step {self.name!r}: its guards look at {name!r}, which no tool of it takes.",
+                    remedy=f"Their arguments: {', '.join(known) or 'none'}.",
+                )
+
+    def _check_who_decides(self) -> None:
+        """A prompt or a rule, and only one of them, that can be called."""
+        decides = self.reasoning
+        if not (decides.prompt or decides.rule):
             raise WorkflowError(f"Step {self.name!r} has neither a prompt nor a rule.")
-        if self.reasoning.batch and self.reasoning.rule is not None:
+        if decides.prompt and decides.rule:
+            raise WorkflowError(
+                f"Step {self.name!r} has both a prompt and a rule.",
+                remedy="Keep one. What answers where no model is configured is offline=….",
+            )
+        for rule in (decides.rule, decides.offline):
+            if rule is not None and (wrong := wrong_call(rule, 1, waits=False)):
+                raise WorkflowError(
+                    f"Step {self.name!r}: {wrong}.", remedy="Write def rule(brief: Brief)."
+                )
+        if decides.batch and decides.rule is not None:
             raise WorkflowError(
                 f"Step {self.name!r} is decided by a rule, which goes by no batch.",
                 remedy="Leave out batch=True, or give it a prompt in place of the rule.",

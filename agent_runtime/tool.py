@@ -15,12 +15,12 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import cached_property
-from pathlib import Path
-from typing import Any, Literal, TypeVar, cast
+from typing import Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
 from agent_runtime.action import Action, ProposedAction, action_digest, fill_target
+from agent_runtime.authored import NAME, NAME_REMEDY, Seconds, wrong_call, wrong_types
 from agent_runtime.errors import (
     ToolDeclarationError,
     ToolError,
@@ -29,6 +29,9 @@ from agent_runtime.errors import (
     Ungated,
 )
 from agent_runtime.grant import Grant
+from agent_runtime.resource import Resources
+
+T = TypeVar("T")
 
 Effect = Literal["read", "simulate", "write"]
 """read: changes nothing outside (also what touches nothing); simulate: tries a change without
@@ -38,8 +41,6 @@ Recovery = Literal["safe_retry", "idempotency_key", "probe", "manual"]
 """What to do with a call whose outcome was lost in a crash. safe_retry: call again, repeating is
 harmless; idempotency_key: call again, the outside system deduplicates on the key; probe: ask the
 outside system first; manual: never by itself, a person settles it."""
-
-T = TypeVar("T")
 
 
 class NoArguments(BaseModel):
@@ -79,47 +80,6 @@ class ToolCall:
         return self.resources.get(kind)
 
 
-class Resources:
-    """The opened resources of an installation, by type."""
-
-    def __init__(self, opened: dict[type, Any]) -> None:
-        self._opened = opened
-
-    def get(self, kind: type[T]) -> T:
-        """The one of that type; raises ToolDeclarationError when no @resource opens it."""
-        if kind not in self._opened:
-            raise ToolDeclarationError(f"No @resource function of this app opens {kind.__name__}.")
-        return cast("T", self._opened[kind])
-
-    @property
-    def opened(self) -> tuple[Any, ...]:
-        """All of them."""
-        return tuple(self._opened.values())
-
-    async def close(self) -> None:
-        """Close each resource that has an `aclose`."""
-        for opened in self._opened.values():
-            if hasattr(opened, "aclose"):
-                await opened.aclose()
-
-
-@dataclass(frozen=True)
-class Resource:
-    """A declared resource: its type and the function that opens it in the data folder."""
-
-    kind: type
-    open: Callable[[Path], Awaitable[Any]]
-
-
-def resource(function: Callable[[Path], Awaitable[T]]) -> Resource:
-    """Declare how a resource is opened: an async function from the data folder to the object,
-    whose return annotation is the type that tools ask for with `call.get(...)`."""
-    kind = typing.get_type_hints(function).get("return")
-    if not isinstance(kind, type):
-        raise ToolDeclarationError(f"@resource {function.__name__} has no return annotation.")
-    return Resource(kind, function)
-
-
 Function = Callable[[Any, ToolCall], Awaitable[Any]]
 
 
@@ -139,7 +99,7 @@ class Tool:
     facts_model: type[BaseModel] | None = None
     check: Function | None = field(default=None, repr=False)
     probe: Callable[[Any, ToolCall], Awaitable[Probe]] | None = field(default=None, repr=False)
-    timeout: float = 30.0
+    timeout: Seconds = 30.0
     fresh_for: timedelta | None = None
     bindings: tuple[tuple[str, str], ...] = ()
     labels: tuple[str, ...] = ()
@@ -224,6 +184,12 @@ class Tool:
 
     def with_inputs(self, **bindings: str) -> Tool:
         """The same tool for a context phase: argument name → field of the run's input."""
+        strange = [name for name in bindings if name not in self.arguments.model_fields]
+        if strange:
+            raise ToolDeclarationError(
+                f"{self.name} takes no {strange[0]!r}.",
+                remedy=f"Its arguments: {', '.join(self.arguments.model_fields) or 'none'}.",
+            )
         return replace(self, bindings=tuple(sorted(bindings.items())))
 
     async def _timed(self, function: Function, args: BaseModel, call: ToolCall) -> Any:
@@ -277,6 +243,7 @@ def tool(
             fresh_for=fresh_for,
         )
         _check_declaration(declared)
+        _check_models(declared)
         return declared
 
     return declare
@@ -297,6 +264,12 @@ def adopt(
         raise ToolDeclarationError(
             f"{foreign.name} has no declared effect.",
             remedy='Adopt it with effect="read", "simulate" or "write".',
+        )
+
+    if not (isinstance(foreign.args_schema, type) and issubclass(foreign.args_schema, BaseModel)):
+        raise ToolDeclarationError(
+            f"{foreign.name}: its args_schema is no pydantic model.",
+            remedy="Write a @tool of its own that calls it, with a model of its arguments.",
         )
 
     async def call_foreign(args: BaseModel, _: ToolCall) -> Any:
@@ -377,6 +350,13 @@ def _check_declaration(declared: Tool) -> None:
             remedy='Write "read", "simulate" or "write". What can carry data out is a "write", a'
             " look-up at an address that the model may choose too.",
         )
+    if not NAME.fullmatch(declared.name):
+        raise ToolDeclarationError(f"{declared.name!r} is no name of a tool.", remedy=NAME_REMEDY)
+    functions = [declared._function, *_beside(declared)]
+    called = [wrong_call(function, 2, waits=True) for function in functions]
+    wrong = [*wrong_types(declared), *filter(None, called)]
+    if wrong:
+        raise ToolDeclarationError(f"{declared.name} is wrongly declared: {'; '.join(wrong)}.")
     if declared.effect != "write":
         return
     needed = {"recovery": declared.recovery, "target": declared.target, "facts": declared.facts}
@@ -385,3 +365,25 @@ def _check_declaration(declared: Tool) -> None:
         raise ToolDeclarationError(f"{declared.name} writes, but declares no {', '.join(missing)}.")
     if (declared.recovery == "probe") != (declared.probe is not None):
         raise ToolDeclarationError(f"{declared.name}: recovery='probe' and a probe go together.")
+
+
+def _beside(declared: Tool) -> list[Function]:
+    """The functions that are called with a tool's arguments before or after it."""
+    every = (declared.facts, declared.check, declared.probe)
+    return [function for function in every if function is not None]
+
+
+def _check_models(declared: Tool) -> None:
+    """Whatever is called beside a tool is given its arguments, so it may ask for no others."""
+    for function in _beside(declared):
+        first = next(iter(inspect.signature(function).parameters))
+        model = _hints(function.__name__, function).get(first)
+        if isinstance(model, type) and issubclass(model, BaseModel):
+            strange = [
+                name for name in model.model_fields if name not in declared.arguments.model_fields
+            ]
+            if strange:
+                raise ToolDeclarationError(
+                    f"{declared.name}: {function.__name__} takes {model.__name__}, which has"
+                    f" {strange[0]!r}; the tool's arguments have not."
+                )

@@ -14,6 +14,7 @@ from typing import Any
 
 from langchain_core.runnables import RunnableConfig
 from langgraph.types import Command, Interrupt, StateSnapshot
+from pydantic import ValidationError
 
 from agent_runtime.checkpoint import LANE, Saver, holding
 from agent_runtime.errors import (
@@ -196,7 +197,7 @@ class Worker:
                 return Halt("needs_attention", reason, transient=is_transient(error))
             case _:
                 frame = _culprit(error, self._in.app.folder)
-                return Halt("needs_attention", f"{type(error).__name__} in {frame}")
+                return Halt("needs_attention", f"{type(error).__name__} in {frame}{_field(error)}")
 
     async def _step_graph(self, segment: Segment) -> Halt:
         """Invoke the graph until it parks or ends."""
@@ -360,6 +361,17 @@ def _last_words(values: dict[str, Any]) -> str:
     if values["outcome"] in ("acted", "finished"):
         return str(values.get("envelope", {}).get("reason", ""))
     return str(feedback[-1]["text"]) if feedback else ""
+
+
+def _field(error: Exception) -> str:
+    """Which field pydantic would not have, and why: a declared name and its own words. What a
+    validator of the app says is left out, as it may repeat the value."""
+    if not isinstance(error, ValidationError):
+        return ""
+    first = error.errors(include_url=False, include_input=False)[0]
+    name = next((str(part) for part in first["loc"]), "")
+    why = "" if first["type"] in {"value_error", "assertion_error"} else f": {first['msg']}"
+    return f", {error.title}.{name}{why}"
 
 
 def _culprit(error: Exception, folder: Path) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import pairwise
@@ -13,6 +14,7 @@ from pydantic import BaseModel, ValidationError
 
 from agent_runtime.action import digest, require_json
 from agent_runtime.approval import OTHER, REJECT_CODES
+from agent_runtime.authored import NAME, NAME_REMEDY, AtLeastOne, wrong_call, wrong_types
 from agent_runtime.envelope import Envelope
 from agent_runtime.errors import InvalidInput, NeedsAttention, WorkflowError
 from agent_runtime.quality import Quality
@@ -49,9 +51,9 @@ class Edge:
 
     source: str
     target: str
-    on: frozenset[Outcome] = GOOD
+    on: AbstractSet[Outcome] = GOOD
     when: Callable[[Envelope], bool] | None = None
-    at_most: int | None = None
+    at_most: AtLeastOne | None = None
 
 
 @dataclass(frozen=True)
@@ -146,7 +148,8 @@ class Workflow:
         return None
 
     def check(self) -> None:
-        """Raises WorkflowError on unknown, unreachable or unbounded parts; checks each step."""
+        """Raises WorkflowError on parts that are wrong, unknown, unreachable or unbounded."""
+        self._check_types()
         names = [step.name for step in self.steps]
         if not names or len(set(names)) != len(names):
             raise WorkflowError(f"Workflow {self.name!r} needs steps with different names.")
@@ -155,12 +158,32 @@ class Workflow:
         self._check_named(names)
         if self.subject is not None and self.subject not in self.input.model_fields:
             raise WorkflowError(f"Workflow {self.name!r}: its input has no {self.subject!r}.")
+        self._check_bound()
         self._check_reachable(names)
         self._check_bounded(names)
         self._check_schedules()
         self._check_triggers()
         self._check_codes()
         self.quality.check(self.name, self.input.model_fields)
+
+    def _check_types(self) -> None:
+        """Each field holds what it is declared to hold, in the workflow and in all inside it."""
+        wrong = list(wrong_types(self))
+        if wrong:
+            raise WorkflowError(
+                "\n  ".join([f"Workflow {self.name!r} is wrongly declared:", *wrong])
+            )
+        for what, name in [("", self.name), *((" step", step.name) for step in self.steps)]:
+            if not NAME.fullmatch(name):
+                raise WorkflowError(
+                    f"Workflow {self.name!r}:{what} {name!r} is no name.", remedy=NAME_REMEDY
+                )
+        for edge in self.edges:
+            if edge.when is not None and (problem := wrong_call(edge.when, 1, waits=False)):
+                raise WorkflowError(
+                    f"Workflow {self.name!r}, edge {key(edge)}: {problem}.",
+                    remedy="Write when=lambda envelope: ….",
+                )
 
     def _check_named(self, names: list[str]) -> None:
         """Whatever names a step has to name one that there is."""
@@ -175,6 +198,21 @@ class Workflow:
                 if name not in names or name == step.name:
                     raise WorkflowError(
                         f"Workflow {self.name!r}: step {step.name!r} sees no other step {name!r}."
+                    )
+
+    def _check_bound(self) -> None:
+        """Each look-up of a context phase finds what it needs in the run's input."""
+        known = self.input.model_fields
+        looked_up = [(step, tool) for step in self.steps for tool in step.context.tools]
+        for step, tool in looked_up:
+            bound = dict(tool.bindings)
+            for name, argument in tool.arguments.model_fields.items():
+                source = bound.get(name, name)
+                if source not in known and (name in bound or argument.is_required()):
+                    raise WorkflowError(
+                        f"Step {step.name!r}: {tool.name} takes its {name!r} from the run's input,"
+                        f" which has no {source!r}.",
+                        remedy=f"Bind it, with_inputs({name}=…), to one of: {', '.join(known)}.",
                     )
 
     def _check_reachable(self, names: list[str]) -> None:

@@ -15,8 +15,10 @@ from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, ToolMessage
 from langchain_core.outputs import ChatGeneration, ChatResult
 from langchain_core.runnables import Runnable
+from pydantic import BaseModel
 
 from agent_runtime.brief import Brief, BriefPassage, LookUp
+from agent_runtime.errors import WorkflowError
 from agent_runtime.step import OfflineRule
 
 LABEL = "offline"
@@ -45,6 +47,11 @@ class OfflineModel(BaseChatModel):
             name = f"look-{brief.visit}-{number}"
             call = {"name": answer.tool, "args": answer.arguments, "id": name}
             message = AIMessage("", tool_calls=[call])
+        elif not isinstance(answer, BaseModel):  # a check of texts has answers of its own
+            name, kind = getattr(self.rule, "__name__", "rule"), type(answer).__name__
+            raise WorkflowError(
+                f"The offline {name} returned {kind}.", remedy="Return an Envelope or a LookUp."
+            )
         else:
             message = AIMessage(answer.model_dump_json(exclude_none=True))
         return ChatResult(generations=[ChatGeneration(message=message)])

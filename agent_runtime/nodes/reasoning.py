@@ -265,6 +265,10 @@ class ReasoningNode:
 
     def _admit(self, envelope: Envelope, visit: int, producer: str) -> Envelope:
         """Hold an envelope against the step; raises InvalidInput when it contradicts itself."""
+        if not isinstance(envelope, Envelope):  # an author's rule may return anything
+            remedy = "Return an Envelope; what is to be looked up stands in context tools."
+            kind = type(envelope).__name__
+            raise InvalidInput("reasoning", kind, f"of {producer} is no Envelope", remedy=remedy)
         if envelope.step != self._step.name:
             raise InvalidInput("step", envelope.step, f"is not {self._step.name!r}")
         proposing = envelope.status in ("proposed", "needs_approval")

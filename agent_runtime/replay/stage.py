@@ -27,12 +27,12 @@ from agent_runtime.replay.chapter import HALTS, WORKED, Chapter
 from agent_runtime.replay.player import Gap, Player, TapeClock
 from agent_runtime.replay.stub import Live, RecordedChat, RecordedStandings, stubbed, unbudgeted
 from agent_runtime.replay.tape import Tape
+from agent_runtime.resource import Resources
 from agent_runtime.run import ENDS, Run
 from agent_runtime.settings import ModelSettings
 from agent_runtime.store import Session, Store
 from agent_runtime.store.approvals import PENDING
 from agent_runtime.telemetry import Telemetry
-from agent_runtime.tool import Resources
 from agent_runtime.worker import Worker
 
 LEASE = 3_600.0

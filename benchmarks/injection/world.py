@@ -12,7 +12,8 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, create_model
 
 from agent_runtime import ToolCall, ToolRefused, resource, tool
-from agent_runtime.tool import Resource, Tool
+from agent_runtime.resource import Resource
+from agent_runtime.tool import Tool
 from benchmarks.injection.suite import BadSuite, Call, Suite, SuiteTool
 
 SCALARS: dict[str, Any] = {"string": str, "integer": int, "number": float, "boolean": bool}

@@ -14,8 +14,9 @@ from agent_runtime.event import Event
 from agent_runtime.evidence import Document
 from agent_runtime.grant import Grant
 from agent_runtime.nodes.lookup import as_text
+from agent_runtime.resource import Resources
 from agent_runtime.run import Run
-from agent_runtime.tool import Resources, Tool, ToolCall
+from agent_runtime.tool import Tool, ToolCall
 from benchmarks.retail.compare import Difference, record_differences
 from benchmarks.retail.dataset import Adversary, Call
 from benchmarks.retail.replay import SHOP, Stage, records_in, start

@@ -64,6 +64,14 @@ def test_module_without_a_workflow(say: Say, copy_project: CopyProject) -> None:
 
 
 @pytest.mark.usefixtures("own_packages")
+def test_workflow_of_another_name(say: Say, copy_project: CopyProject) -> None:
+    """A workflow is called like its folder: its prompts are looked for there."""
+    project = copy_project(WORKFLOW, 'Workflow(\n    "refund"', 'Workflow(\n    "claims"')
+    said = say("workflows", "list", "--app", str(project))
+    said.fails(5, "graphs/refund/workflow.py calls its workflow 'claims'", "called like its folder")
+
+
+@pytest.mark.usefixtures("own_packages")
 def test_missing_prompt(say: Say, copy_project: CopyProject) -> None:
     """A prompt that is not there is named with the file to write."""
     project = copy_project(WORKFLOW, 'prompt="decide"', 'prompt="decyde"')

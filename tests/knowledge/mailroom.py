@@ -26,8 +26,9 @@ from agent_runtime.app import App
 from agent_runtime.brief import Brief
 from agent_runtime.policy import PolicySet
 from agent_runtime.redact import PSEUDONYM, Minimise
+from agent_runtime.resource import Resource
 from agent_runtime.step import OfflineRule
-from agent_runtime.tool import Resource, Tool
+from agent_runtime.tool import Tool
 
 POLICY = """
 @id("a-lead-is-asked") @approvers("lead:1")

@@ -15,7 +15,8 @@ from agent_runtime.brief import Brief, BriefPassage
 from agent_runtime.envelope import Envelope
 from agent_runtime.errors import ToolError
 from agent_runtime.evidence import Shown, contradictions, unverified
-from agent_runtime.tool import Resources, Tool, ToolCall
+from agent_runtime.resource import Resources
+from agent_runtime.tool import Tool, ToolCall
 from agent_runtime.verdict import Operator
 from graphs.refund import offline
 from graphs.refund.offline import decide

@@ -12,7 +12,8 @@ from typing import Any
 
 from agent_runtime.action import action_digest
 from agent_runtime.grant import Grant
-from agent_runtime.tool import Resources, Tool, ToolCall
+from agent_runtime.resource import Resources
+from agent_runtime.tool import Tool, ToolCall
 from tools.shop import Shop
 
 NOW = datetime(2026, 4, 1, 9, 0, tzinfo=UTC)

@@ -160,6 +160,21 @@ def test_each_declared_guard_looks_at_a_draft(draft: str, guard: str) -> None:
     assert [finding.guard for finding in found] == [guard]
 
 
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"subject": "Hello", "text": "See www.evil.org there."},
+        ["Hello.", "See www.evil.org there."],
+        {"parts": [{"text": "See www.evil.org there."}, {"pages": 2}]},
+    ],
+)
+def test_every_text_of_a_draft_is_looked_at(body: Any) -> None:
+    """However the tool wants them: a subject beside a text, or paragraphs."""
+    guards = Guards(drafts=("body",), language=None)
+    found = examine(guards, {"body": body}, {}, [], [])
+    assert [finding.guard for finding in found] == ["links"]
+
+
 def test_a_pattern_that_is_none_is_refused() -> None:
     """When it is declared, not when a draft comes."""
     with pytest.raises(ValueError, match="no regular expression"):

@@ -11,7 +11,7 @@ from pydantic import BaseModel
 
 from agent_runtime import ToolCall, ToolRefused, ToolUnavailable, adopt, resource, tool
 from agent_runtime.errors import ToolDeclarationError, Ungated
-from agent_runtime.tool import Resources
+from agent_runtime.resource import Resources
 from tests.ledger import AccountName, Bank, Pay, account_facts, get_account, make_pay
 from tests.office import NOON
 

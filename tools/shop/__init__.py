@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from agent_runtime.tool import Tool, resource
+from agent_runtime.resource import resource
+from agent_runtime.tool import Tool
 from tools.shop.address import modify_pending_order_address, modify_user_address
 from tools.shop.database import Shop
 from tools.shop.knowledge import search_policy
