@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from langchain_core.messages import AIMessage, BaseMessage
 
+from agent_runtime.models.ending import ending
 from agent_runtime.models.model import Model
 from agent_runtime.models.offline import LABEL
 from agent_runtime.telemetry import Span, Telemetry
@@ -42,8 +43,9 @@ def describe(span: Span, answer: AIMessage) -> None:
     metadata = answer.response_metadata
     if metadata.get("model_name"):
         span.set_attribute("gen_ai.response.model", str(metadata["model_name"]))
-    if metadata.get("finish_reason"):
-        span.set_attribute("gen_ai.response.finish_reasons", (str(metadata["finish_reason"]),))
+    ended = ending(answer)
+    if ended is not None:
+        span.set_attribute("gen_ai.response.finish_reasons", (ended,))
     usage = answer.usage_metadata
     if usage:
         span.set_attribute("gen_ai.usage.input_tokens", usage["input_tokens"])

@@ -15,6 +15,7 @@ from typing import Any, Literal
 import httpx
 import openai
 from langchain_core.language_models import BaseChatModel
+from langchain_core.outputs import ChatGenerationChunk
 from langchain_openai import ChatOpenAI
 from pydantic import SecretStr
 
@@ -28,6 +29,20 @@ from agent_runtime.settings import ModelSettings, ModelSpec, Settings
 RESUME = "then: agent-runtime runs resume"
 LATER = frozenset({408, 409, 425})
 """Refusals that mean "later", not "never"."""
+
+
+class _Chat(ChatOpenAI):
+    """OpenAI's client, which loses a refusal where the answer is streamed."""
+
+    def _convert_chunk_to_generation_chunk(
+        self, chunk: dict[str, Any], *others: Any
+    ) -> ChatGenerationChunk | None:
+        made = super()._convert_chunk_to_generation_chunk(chunk, *others)
+        choices = chunk.get("choices") or [{}]
+        refusal = (choices[0].get("delta") or {}).get("refusal")
+        if made is not None and refusal:
+            made.message.additional_kwargs["refusal"] = refusal
+        return made
 
 
 def connect_model(settings: Settings, asking: ModelSettings | None = None, **clients: Any) -> Model:
@@ -57,23 +72,14 @@ def connect(
     if spec.provider != "openai":
         found = _import(spec)
         return Model(spec.model, found, foreign_errors, price, spec.fallback, spec.provider)
+    # A local server needs no key, but the client insists on one.
     held = key or SecretStr(os.environ.get(spec.api_key_variable) or "none")
     url = spec.base_url or settings.openai_base_url
     guard = provider_errors(spec.model, url, spec.api_key_variable)
 
     def chat(**wire: Any) -> ChatOpenAI:
-        return ChatOpenAI(
-            model=spec.model,
-            base_url=url,
-            # A local server needs no key, but the client insists on one.
-            api_key=held,
-            timeout=settings.model_timeout,
-            # Attempts are made, counted and recorded in one place, and this is not it.
-            max_retries=0,
-            max_completion_tokens=asking.model_max_output,
-            use_responses_api=spec.api == "responses",
-            **{**spec.options, **wire},
-        )
+        address = {"base_url": url, "api_key": held, "timeout": settings.model_timeout}
+        return _chat(spec, {**address, "max_completion_tokens": asking.model_max_output}, wire)
 
     @cache
     def batching() -> Batching:
@@ -89,7 +95,32 @@ def connect(
 
     form = Form(spec.output, responses=spec.api == "responses")
     provider = url or "openai"
-    return Model(spec.model, chat(**clients), guard, price, spec.fallback, provider, form, batching)
+    return Model(
+        spec.model,
+        chat(**clients),
+        guard,
+        price,
+        spec.fallback,
+        provider,
+        form,
+        batching,
+        tells_ending=True,
+    )
+
+
+def _chat(spec: ModelSpec, common: Mapping[str, Any], wire: Mapping[str, Any]) -> ChatOpenAI:
+    """The client with the options that are declared for it."""
+    newer = spec.api == "responses"
+    common = {"model": spec.model, "use_responses_api": newer, "stream_usage": True, **common}
+    # Attempts are made, counted and recorded in one place, and this is not it.
+    counted = {"max_retries": 0}
+    try:
+        return _Chat(**{**common, **spec.options, **wire, **counted})
+    except (TypeError, ValueError) as error:
+        raise SettingsError(
+            f"The model {spec.model!r} cannot be made with its options: {', '.join(spec.options)}.",
+            remedy="Correct them in AGENT_RUNTIME_MODELS.",
+        ) from error
 
 
 def connect_embeddings(settings: Settings, model: str, **clients: Any) -> Create:

@@ -19,6 +19,7 @@ from typing import Any
 from langchain_core.messages import AIMessage, BaseMessage, ToolMessage
 
 from agent_runtime.evidence import count_tokens
+from agent_runtime.models.ending import ending
 from agent_runtime.store import Content
 from agent_runtime.tool import Tool
 
@@ -76,7 +77,7 @@ def answered(message: AIMessage, usage: Usage, attempt: int) -> Json:
             {"id": call["id"], "name": call["name"], "args": call["args"]}
             for call in message.tool_calls
         ],
-        "finish": message.response_metadata.get("finish_reason"),
+        "finish": ending(message),
         "model": message.response_metadata.get("model_name"),
         "usage": {
             "tokens_in": usage.tokens_in,

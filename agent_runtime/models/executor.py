@@ -19,6 +19,7 @@ from agent_runtime.models.batches import collect
 from agent_runtime.models.chat_span import attributes_of, describe, show
 from agent_runtime.models.claim import Claim
 from agent_runtime.models.compact import compact
+from agent_runtime.models.ending import LONGEST, ending
 from agent_runtime.models.exchange import (
     Json,
     Usage,
@@ -304,7 +305,7 @@ def _misread(error: InvalidInput, message: AIMessage) -> Failure:
     """What is wrong with an answer: no JSON at all, or JSON of the wrong content."""
     if not is_no_json(error):
         return Failure("wrong_content", error.message, field=error.field)
-    if message.response_metadata.get("finish_reason") == "length":
+    if ending(message) in LONGEST:
         return Failure("invalid_json", "The answer was cut off at its longest.", field="envelope")
     return Failure("invalid_json", error.message, field=error.field)
 

@@ -19,6 +19,7 @@ from langchain_core.messages import (
 
 from agent_runtime.budget import Price
 from agent_runtime.errors import ModelUnavailable
+from agent_runtime.models.ending import WITHHELD, ending, is_refusal
 from agent_runtime.models.form import Form, unwrap
 from agent_runtime.models.letter import MakeBatching
 from agent_runtime.models.offline import LABEL, OfflineModel
@@ -27,6 +28,8 @@ from agent_runtime.tool import Tool
 
 Guard = Callable[[], AbstractContextManager[Any]]
 
+BROKE_OFF = "The stream ended before the answer did."
+
 
 @dataclass(frozen=True)
 class Model:
@@ -34,7 +37,8 @@ class Model:
 
     `guard` turns the provider's own errors into ModelUnavailable. `fallback` names the model that
     is asked when this one fails for good; calls of one `provider` share its limits. `batching`:
-    how it is asked in batches, where its provider has them.
+    how it is asked in batches, where its provider has them. `tells_ending`: whether its client
+    says of every whole answer how it ended.
     """
 
     producer: str
@@ -45,6 +49,7 @@ class Model:
     provider: str = ""
     form: Form = field(default_factory=lambda: Form("plain"))
     batching: MakeBatching | None = None
+    tells_ending: bool = False
 
     @property
     def is_offline(self) -> bool:
@@ -75,6 +80,8 @@ class Model:
                 answer = await bound.ainvoke(list(messages))
             else:
                 answer = await _streamed(bound, messages, heard)
+                if self.tells_ending and ending(answer) is None:
+                    raise ConnectionError(BROKE_OFF)
         answer = unwrap(answer)
         _require_answer(answer)
         return answer
@@ -105,13 +112,13 @@ class Model:
 async def _streamed(
     bound: Any, messages: Sequence[BaseMessage], heard: Callable[[int], None]
 ) -> AIMessage:
-    """The answer in one piece; raises ConnectionError where it broke off."""
+    """The answer in one piece; raises ConnectionError where nothing came."""
     whole: AIMessageChunk | None = None
-    async for chunk in bound.astream(list(messages), stream_usage=True):
+    async for chunk in bound.astream(list(messages)):
         whole = chunk if whole is None else whole + chunk
         heard(len(str(whole.text)))
-    if whole is None or not whole.response_metadata.get("finish_reason"):
-        raise ConnectionError("The stream ended before the answer did.")
+    if whole is None:
+        raise ConnectionError(BROKE_OFF)
     return cast("AIMessage", message_chunk_to_message(whole))
 
 
@@ -157,9 +164,9 @@ def _told(message: str, kind: str) -> ModelUnavailable:
 
 def _require_answer(answer: AIMessage) -> None:
     """Raises ModelUnavailable where the provider withheld the answer, or the model refused."""
-    if answer.response_metadata.get("finish_reason") == "content_filter":
+    if ending(answer) in WITHHELD:
         raise _told("The provider's content filter withheld the answer.", "filtered")
-    if answer.additional_kwargs.get("refusal"):
+    if is_refusal(answer):
         raise _told("The model refused to answer.", "refused")
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -41,7 +41,8 @@ class ChatReply:
     """What the model says. With a `status` other than 200 only `error` and its `code` are sent.
 
     `delay`: seconds before the first byte, `forever` until the server ends; `cut`: whether the
-    connection ends in the middle of the body; `model`: another name than was asked for;
+    connection ends in the middle of the body; `finish`: how the answer ended, "" where it does not
+    say; `model`: another name than was asked for;
     `tells_usage`: whether tokens are told at all.
     """
 
@@ -111,9 +112,17 @@ def response(number: int, request: ChatRequest, reply: ChatReply) -> Response:
 
 
 def _stream(number: int, request: ChatRequest, reply: ChatReply) -> bytes:
-    chunks = _completion_chunks(number, request, reply)
-    lines = [f"data: {json.dumps(chunk)}\n\n" for chunk in chunks]
-    return "".join([*lines, "data: [DONE]\n\n"]).encode()
+    return streamed([*map(json.dumps, _completion_chunks(number, request, reply)), "[DONE]"])
+
+
+def streamed(pieces: Sequence[str]) -> bytes:
+    return "".join(f"data: {piece}\n\n" for piece in pieces).encode()
+
+
+def in_pieces(text: str) -> list[str]:
+    """A text as it comes when it is streamed, at least one piece."""
+    size = max(1, -(-len(text) // PIECES))
+    return [text[at : at + size] for at in range(0, len(text), size)] or [""]
 
 
 def json_response(body: Json) -> Response:
@@ -141,8 +150,7 @@ def _completion_chunks(number: int, request: ChatRequest, reply: ChatReply) -> l
     message = _message(reply)
     for index, call in enumerate(message.get("tool_calls", [])):
         call["index"] = index
-    size = max(1, -(-len(reply.content) // PIECES))
-    pieces = [reply.content[at : at + size] for at in range(0, len(reply.content), size)] or [""]
+    pieces = in_pieces(reply.content)
     chunks = []
     for place, piece in enumerate(pieces):
         last = place == len(pieces) - 1
@@ -170,8 +178,10 @@ def _envelope(number: int, request: ChatRequest, reply: ChatReply, kind: str, ch
     }
 
 
-def _finish(reply: ChatReply) -> str:
-    return reply.finish or ("tool_calls" if reply.tool_calls else "stop")
+def _finish(reply: ChatReply) -> str | None:
+    if reply.finish is not None:
+        return reply.finish or None
+    return "tool_calls" if reply.tool_calls else "stop"
 
 
 def _message(reply: ChatReply) -> Json:

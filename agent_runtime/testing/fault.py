@@ -33,6 +33,11 @@ def cut_off(reply: ChatReply) -> ChatReply:
     return replace(reply, cut=True)
 
 
+def unfinished(reply: ChatReply) -> ChatReply:
+    """Nothing says that the answer has ended, though the connection ends in order."""
+    return replace(reply, finish="")
+
+
 def truncated(reply: ChatReply) -> ChatReply:
     """The answer's JSON ends in its middle, because it was longer than allowed."""
     return replace(reply, content=reply.content[: len(reply.content) // 2], finish="length")

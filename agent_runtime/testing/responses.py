@@ -3,11 +3,24 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
-from agent_runtime.testing.chat import ChatReply, ChatRequest, Json, Response, json_response
+from agent_runtime.testing.chat import (
+    ChatReply,
+    ChatRequest,
+    Json,
+    Response,
+    in_pieces,
+    json_response,
+    streamed,
+)
 
 PATH = "/v1/responses"
+
+INCOMPLETE = {"length": "max_output_tokens", "content_filter": "content_filter"}
+"""Its words for how an answer ended that is none, by the older API's."""
 
 
 def as_chat(raw: bytes) -> bytes:
@@ -22,7 +35,17 @@ def as_chat(raw: bytes) -> bytes:
 
 
 def told(number: int, request: ChatRequest, reply: ChatReply) -> Response:
-    """A successful answer."""
+    """A successful answer, in one piece or streamed."""
+    body = _body(number, request, reply)
+    if request.body.get("stream"):
+        events = map(json.dumps, _events(reply, body))
+        made = Response(200, streamed(list(events)), content_type="text/event-stream")
+    else:
+        made = json_response(body)
+    return replace(made, delay=reply.delay, cut=reply.cut)
+
+
+def _body(number: int, request: ChatRequest, reply: ChatReply) -> Json:
     usage = {
         "input_tokens": reply.prompt_tokens,
         "output_tokens": reply.completion_tokens,
@@ -30,19 +53,37 @@ def told(number: int, request: ChatRequest, reply: ChatReply) -> Response:
         "input_tokens_details": {"cached_tokens": reply.cached_tokens},
         "output_tokens_details": {"reasoning_tokens": 0},
     }
-    body = {
+    why = INCOMPLETE.get(reply.finish or "")
+    return {
         "id": f"resp_{number}",
         "object": "response",
         "created_at": 0,
         "model": reply.model or request.model,
-        "status": "completed",
+        "status": "incomplete" if why else "completed",
+        "incomplete_details": {"reason": why} if why else None,
         "output": _output(number, reply),
         "parallel_tool_calls": True,
         "tool_choice": "auto",
         "tools": [],
         **({"usage": usage} if reply.tells_usage else {}),
     }
-    return json_response(body)
+
+
+def _events(reply: ChatReply, body: Json) -> Iterator[Json]:
+    """The answer as events: its beginning, its text in a few pieces or its items, and its end."""
+    yield {"type": "response.created", "response": {**body, "output": []}, "sequence_number": 0}
+    place = {"item_id": body["output"][0]["id"], "output_index": 0, "content_index": 0}
+    if reply.refusal is not None:
+        yield {"type": "response.refusal.done", "refusal": reply.refusal, **place}
+    elif reply.tool_calls:
+        for index, item in enumerate(body["output"]):
+            yield {"type": "response.output_item.added", "item": item, "output_index": index}
+    else:
+        for piece in in_pieces(reply.content):
+            told = {"delta": piece, "logprobs": [], **place}
+            yield {"type": "response.output_text.delta", **told}
+    if reply.finish != "":
+        yield {"type": f"response.{body['status']}", "response": body}
 
 
 def _message(item: Any) -> Any:
@@ -60,7 +101,9 @@ def _message(item: Any) -> Any:
 
 
 def _output(number: int, reply: ChatReply) -> list[Json]:
-    text = {"type": "output_text", "text": reply.content, "annotations": []}
+    text: Json = {"type": "output_text", "text": reply.content, "annotations": []}
+    if reply.refusal is not None:
+        text = {"type": "refusal", "refusal": reply.refusal}
     said = {
         "type": "message",
         "id": f"msg_{number}",

@@ -13,7 +13,6 @@ import pytest
 from agent_runtime import Reasoning
 from agent_runtime.errors import InvalidInput
 from agent_runtime.failure import TABLE, Remedy
-from agent_runtime.models.progress import MOST, Progress
 from agent_runtime.models.retry import Failure, decide
 from agent_runtime.testing import ChatReply, fault
 from tests.ledger import proposal
@@ -274,30 +273,3 @@ def test_every_text_that_is_no_json_is_told_apart() -> None:
         parse_envelope('{"step": 1}')
     assert is_no_json(no_json.value)
     assert not is_no_json(wrong.value)
-
-
-@pytest.mark.parametrize("reply", [answer, after(fault.without_usage)], ids=["usage", "none"])
-async def test_a_streamed_answer_is_the_same_answer(ask: Ask, reply: Any) -> None:
-    """In one piece at its end; tokens are told by the last chunk, or estimated."""
-    desk = await ask(reply, asking={"model_stream": True})
-    record = await desk.flow()
-    assert record.run.state == "completed", record.run.reason
-    assert desk.server.requests[0].body["stream"] is True
-    assert desk.calls(record)[0].tokens_out > 0
-
-
-async def test_a_stream_that_breaks_off_is_asked_for_again(ask: Ask) -> None:
-    """Half an answer is none, even where it can be read."""
-    desk = await ask(after(fault.cut_off), answer, asking={"model_stream": True})
-    record = await desk.flow()
-    assert desk.outcomes(record) == ["unreachable", "answered"]
-
-
-def test_progress_is_told_now_and_then() -> None:
-    """Not more often than twice a second, and not more than so many times."""
-    clock, told = iter(range(10_000)), list[int]()
-    progress = Progress(told.append, now=lambda: next(clock) / 10)
-    for characters in range(1_000):
-        progress(characters)
-    assert len(told) == MOST
-    assert told[:3] == [4, 9, 14]

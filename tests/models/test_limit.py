@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 import pytest
 
 from agent_runtime.models.limit import Limit
+from agent_runtime.models.lineup import line_up
+from agent_runtime.settings import ModelSettings, Settings
+from tests.ledger import make_pay, pay_workflow
 
 
 async def test_no_more_are_under_way_than_are_allowed() -> None:
@@ -38,3 +42,16 @@ def test_a_pause_saves_up_no_burst() -> None:
     limit.delay()
     moment = 3_600.0
     assert sum(limit.delay() == 0.0 for _ in range(20)) == 1
+
+
+async def test_all_models_of_one_provider_share_its_limit() -> None:
+    """It counts calls by key and host, whichever of its models they are for."""
+    elsewhere: dict[str, Any] = {"model": "c", "base_url": "http://127.0.0.1:2/v1"}
+    models = {"a": {"model": "a"}, "b": {"model": "b"}, "c": elsewhere}
+    settings = Settings.model_validate({"OPENAI_API_KEY": "k"})
+    lineup = line_up(settings, ModelSettings.model_validate({"models": models}))
+    (step,) = pay_workflow(make_pay()).steps
+    a, b, c, default = [lineup.limit(await lineup.model(n, step)) for n in (*models, "default")]
+    await lineup.close()
+    assert a is b is default
+    assert a is not c

@@ -134,6 +134,16 @@ def test_any_chat_model_can_be_named() -> None:
         connect(ModelSpec(model="f", provider="nowhere:Model"), settings, asking)
 
 
+def test_options_of_a_model_hold_and_wrong_ones_are_named() -> None:
+    """Beside our own; but attempts are counted by us, whatever they say."""
+    settings, asking = Settings.model_validate({"OPENAI_API_KEY": "k"}), ModelSettings()
+    options = {"timeout": 7, "max_retries": 9}
+    chat: Any = connect(ModelSpec(model="m", options=options), settings, asking).chat
+    assert (chat.request_timeout, chat.max_retries) == (7, 0)
+    with pytest.raises(SettingsError, match="'m' cannot be made with its options: temperature"):
+        connect(ModelSpec(model="m", options={"temperature": "hot"}), settings, asking)
+
+
 @pytest.fixture
 def embedding() -> Any:
     def build(server: ChatServer, http: httpx.AsyncClient, batch: int = 2) -> Any:
