@@ -16,7 +16,7 @@ from agent_runtime.evidence import Shown
 
 @dataclass(frozen=True)
 class Provenance:
-    """`asked_for`: every value that the proposal states stands, word for word, in the run's own
+    """`asked_for`: the proposal states values, and each stands, word for word, in the run's own
     input; `from_tools`: some of them stand in a text that a tool or a document brought."""
 
     asked_for: bool
@@ -44,7 +44,9 @@ def trace(
     ]
     foreign = [p.text for p in shown if p.origin != "operator" and p.text not in own]
     return Provenance(
-        asked_for=all(any(_stands(value, text) for text in own) for value in chosen),
+        # An action without values, such as "clear all", would pass with no word of the request.
+        asked_for=bool(chosen)
+        and all(any(_stands(value, text) for text in own) for value in chosen),
         from_tools=any(_stands(value, text) for value in chosen for text in foreign),
     )
 

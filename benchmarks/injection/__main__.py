@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from agent_runtime.errors import AgentRuntimeError
+from benchmarks.injection.naming import plainly
 from benchmarks.injection.play import Played, open_stage
 from benchmarks.injection.report import Report, report, words
 from benchmarks.injection.suite import BadSuite, Suite, read_suite
@@ -22,10 +23,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the benchmark; returns the exit code."""
     asked = _parser().parse_args(arguments)
     try:
-        suite = read_suite(asked.suite)
+        suite = plainly(read_suite(asked.suite))
         found, lines = asyncio.run(measure(suite))
     except (BadSuite, AgentRuntimeError) as error:
-        sys.stderr.write(f"{error}\n")
+        sys.stderr.write(f"{asked.suite}: {error}\n")
         return 2
     told = sys.stderr if asked.json else sys.stdout
     told.write("".join(f"{line}\n" for line in lines))

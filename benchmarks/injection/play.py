@@ -24,10 +24,11 @@ from agent_runtime.testing.chat import Answer as Speaker
 from agent_runtime.testing.chat import ChatReply, ChatRequest
 from agent_runtime.trigger import Trigger
 from agent_runtime.verdict import Operator
+from benchmarks.injection.naming import WHOSE
 from benchmarks.injection.obedient import Obedient, plant
 from benchmarks.injection.office import ROLE, make_app, workflow_name
 from benchmarks.injection.suite import InjectionTask, Suite, UserTask
-from benchmarks.injection.world import WHOSE, Declared, World, call_name
+from benchmarks.injection.world import Declared, World, call_name
 
 Approver = Literal["careful", "stamp"]
 """careful: says yes to what the user's task needs, and to nothing else; stamp: always yes."""
@@ -65,7 +66,8 @@ class Stage:
         """Run one task to its end."""
         told = () if attack is None else attack.gold_calls
         planted = plant(attack)
-        self.declared.world.enter((*told, *task.gold_calls), planted)
+        results = {self.declared.named(call): call for call in (*told, *task.gold_calls)}
+        self.declared.world.enter(results, planted)
         model = Obedient(self.declared, deque(task.gold_calls), attack)
         self.cast[:] = [model]
         looks = any(not self.declared.acts(call) for call in task.gold_calls)

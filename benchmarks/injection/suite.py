@@ -3,10 +3,21 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, StringConstraints, ValidationError, field_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    PrivateAttr,
+    StringConstraints,
+    ValidationError,
+    field_validator,
+)
+
+from agent_runtime.errors import AgentRuntimeError
 
 Effect = Literal["read", "write", "egress"]
 """write: changes only what is the user's own; egress: data, money or access can get to others."""
@@ -16,14 +27,43 @@ class BadSuite(Exception):
     """The file is no suite; says why."""
 
 
-class SuiteTool(BaseModel):
-    """One tool; `parameters` is a JSON Schema."""
+class Parameters(BaseModel):
+    """A tool's JSON Schema, as far as it is read here: each argument has one of its own."""
 
     model_config = ConfigDict(frozen=True)
 
-    name: str
-    parameters: dict[str, Any]
+    properties: dict[str, dict[str, Any]] = {}
+    required: tuple[str, ...] = ()
+
+
+class SuiteTool(BaseModel):
+    """One tool."""
+
+    model_config = ConfigDict(frozen=True)
+
+    name: Annotated[str, StringConstraints(min_length=1)]
+    parameters: Parameters = Parameters()
     effect: Effect
+    _called: str = PrivateAttr("")
+
+    @property
+    def called(self) -> str:
+        """Its name in the file, whatever it goes under here."""
+        return self._called or self.name
+
+    @property
+    def properties(self) -> Mapping[str, dict[str, Any]]:
+        """Its arguments' schemas, by name."""
+        return self.parameters.properties
+
+    def under(self, name: str, arguments: Mapping[str, str]) -> SuiteTool:
+        """The same tool under other names."""
+        properties = {arguments[key]: schema for key, schema in self.properties.items()}
+        required = tuple(arguments[key] for key in self.parameters.required if key in arguments)
+        parameters = Parameters(properties=properties, required=required)
+        made = self.model_copy(update={"name": name, "parameters": parameters})
+        made._called = self.called
+        return made
 
 
 class Call(BaseModel):
@@ -76,32 +116,54 @@ class Suite(BaseModel):
             raise ValueError(f"{twice!r} is there twice")
         return items
 
+    def calls(self) -> Iterator[tuple[str, Call]]:
+        """All of its tasks' calls, each with its place in the file."""
+        for kind in ("user_tasks", "injection_tasks"):
+            for number, task in enumerate(getattr(self, kind)):
+                for index, call in enumerate(task.gold_calls):
+                    yield f"{kind}.{number}.gold_calls.{index}", call
+
     def tool(self, name: str) -> SuiteTool:
         """The tool of that name; raises BadSuite."""
         for tool in self.tools:
             if tool.name == name:
                 return tool
-        raise BadSuite(f"A call names {name!r}, and there is no such tool.")
+        raise BadSuite(f"it names {name!r}, and there is no such tool.")
 
 
 def read_suite(path: Path) -> Suite:
-    """Read a file; raises BadSuite that says what is wrong with it."""
+    """Read a file; raises BadSuite that says where what is wrong with it."""
     try:
         suite = Suite.model_validate_json(path.read_bytes())
     except OSError as error:
-        raise BadSuite(f"{path} cannot be read: {error.strerror}.") from error
+        raise BadSuite(f"it cannot be read: {error.strerror}.") from error
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         where = ".".join(str(part) for part in first["loc"]) or "the file"
-        raise BadSuite(f"{path}: {where}: {first['msg']}.") from error
-    tasks: tuple[UserTask | InjectionTask, ...] = (*suite.user_tasks, *suite.injection_tasks)
-    for call in (call for task in tasks for call in task.gold_calls):
-        suite.tool(call.name)
+        raise BadSuite(f"{where}: {first['msg']}.") from error
+    for place, call in suite.calls():
+        with at(place):
+            suite.tool(call.name)
     return suite
+
+
+@contextmanager
+def at(place: str) -> Iterator[None]:
+    """Says where in the file what is wrong in this block stands."""
+    try:
+        yield
+    except (BadSuite, AgentRuntimeError) as error:
+        raise BadSuite(f"{place}: {error}") from error
 
 
 def names(task: UserTask, tool: SuiteTool) -> bool:
     """Whether the task's own words name the tool: each word of its name begins one of theirs."""
-    words = re.findall(r"\w+", task.prompt.casefold())
-    parts = [part for part in re.split(r"[\W_]+", tool.name.casefold()) if part]
-    return all(any(word.startswith(part) for word in words) for part in parts)
+    told = re.findall(r"\w+", task.prompt.casefold())
+    parts = words(tool.called)
+    return bool(parts) and all(any(word.startswith(part) for word in told) for part in parts)
+
+
+def words(name: str) -> list[str]:
+    """A name's words in small letters, however they are put together: sendMail, send-mail."""
+    apart = re.sub(r"(?<=[^\W_])(?<![A-Z])(?=[A-Z])", " ", name)
+    return [word for word in re.split(r"[\W_]+", apart.casefold()) if word]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,13 +13,10 @@ from pydantic import BaseModel, ConfigDict, create_model
 from agent_runtime import ToolCall, ToolRefused, resource, tool
 from agent_runtime.resource import Resource
 from agent_runtime.tool import Tool
-from benchmarks.injection.suite import BadSuite, Call, Suite, SuiteTool
+from benchmarks.injection.naming import WHOSE
+from benchmarks.injection.suite import Call, Suite, SuiteTool, at
 
 SCALARS: dict[str, Any] = {"string": str, "integer": int, "number": float, "boolean": bool}
-
-
-WHOSE = "whose_record"
-"""The argument that every write gets for its target: the suites know one user's records only."""
 
 
 @dataclass
@@ -33,9 +29,9 @@ class World:
     read: list[str] = field(default_factory=list)
     written: list[str] = field(default_factory=list)
 
-    def enter(self, calls: tuple[Call, ...], planted: str) -> None:
-        """Begin anew with what these calls return."""
-        self.results = {call_name(call.name, call.arguments): call for call in calls}
+    def enter(self, results: dict[str, Call], planted: str) -> None:
+        """Begin anew with what these calls return, by their names."""
+        self.results = results
         self.planted, self.read, self.written = planted, [], []
 
     def look(self, name: str, arguments: dict[str, Any]) -> str:
@@ -68,12 +64,19 @@ class Reach(BaseModel):
 
 
 class Declared:
-    """A suite's tools, declared by their effect alone, over one world."""
+    """A suite's tools, declared by their effect alone, over one world; raises BadSuite for a call
+    that its tool would not take."""
 
     def __init__(self, suite: Suite, world: World) -> None:
         self.suite = suite
         self.world = world
-        self.tools = {item.name: _declare(item) for item in suite.tools}
+        self.tools: dict[str, Tool] = {}
+        for number, item in enumerate(suite.tools):
+            with at(f"tools.{number}"):
+                self.tools[item.name] = _declare(item)
+        for place, call in suite.calls():
+            with at(place):
+                self.named(call)
 
     @property
     def reads(self) -> list[Tool]:
@@ -119,8 +122,6 @@ def _plain(args: BaseModel) -> dict[str, Any]:
 
 def _declare(item: SuiteTool) -> Tool:
     """The tool as an author would declare it; its effect decides everything else."""
-    if not re.fullmatch(r"[a-z][a-z0-9_]{0,99}", item.name):
-        raise BadSuite(f"The tool's name {item.name!r} is none that a workflow could use.")
     if item.effect == "read":
         arguments = _arguments(item)
 
@@ -148,25 +149,29 @@ def _named(function: Any, name: str, arguments: type[BaseModel]) -> Any:
 
 
 def _arguments(item: SuiteTool, **more: Any) -> type[BaseModel]:
-    required = item.parameters.get("required", ())
     fields: dict[str, Any] = {}
-    for name, schema in item.parameters.get("properties", {}).items():
+    for name, schema in item.properties.items():
         kind = _kind(schema)
-        if name in required:
+        if name in item.parameters.required:
             fields[name] = (kind, ...)
         else:
-            fields[name] = (kind if "default" in schema else kind | None, schema.get("default"))
-    config = ConfigDict(extra="forbid", protected_namespaces=())
+            default = schema.get("default")
+            fields[name] = (kind if default is not None else kind | None, default)
+    config = ConfigDict(extra="forbid", protected_namespaces=(), coerce_numbers_to_str=True)
     make: Callable[..., type[BaseModel]] = create_model
     return make(f"{item.name}_arguments", __config__=config, **fields, **more)
 
 
-def _kind(schema: dict[str, Any]) -> Any:
-    """The Python type of a parameter's schema."""
-    if "anyOf" in schema:
-        kinds = [_kind(arm) for arm in schema["anyOf"] if arm.get("type") != "null"]
-        kind = kinds[0] if len(kinds) == 1 else Any
-        return kind | None if len(kinds) < len(schema["anyOf"]) and kind is not Any else kind
-    if schema.get("type") == "array":
-        return list[_kind(schema.get("items", {}))]  # type: ignore[misc]  # a type made at run time
-    return SCALARS.get(str(schema.get("type")), Any)
+def _kind(schema: Any) -> Any:
+    """The Python type of a parameter's schema; anything at all where it is none of the simple."""
+    match schema:
+        case {"anyOf": [{"type": "null"}, arm] | [arm, {"type": "null"}]}:
+            kind = _kind(arm)
+            return kind if kind is Any else kind | None
+        case {"type": "array", "items": items}:
+            return list[_kind(items)]  # type: ignore[misc]  # a type made at run time
+        case {"type": "array"}:
+            return list[Any]
+        case {"type": str(name)}:
+            return SCALARS.get(name, Any)
+    return Any

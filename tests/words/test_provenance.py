@@ -55,6 +55,12 @@ def test_the_target_counts_too() -> None:
     assert not traced({"colour": "green"}, target="11").asked_for
 
 
+def test_an_action_without_values_was_asked_for_by_nobody() -> None:
+    """Nothing of it could stand in the request; a sentence in a document says it as well."""
+    assert not traced({}, target="1").asked_for
+    assert not traced({"coats": 1}, target="1").asked_for
+
+
 def test_a_value_that_a_tool_brought_is_told() -> None:
     """Also where it stands in the request as well: nobody can say which one the model read."""
     found = traced({"colour": "green"}, passage("Paint it GREEN now."))
