@@ -174,4 +174,5 @@ def _kind(schema: Any) -> Any:
             return list[Any]
         case {"type": str(name)}:
             return SCALARS.get(name, Any)
-    return Any
+        case _:
+            return Any
