@@ -79,6 +79,12 @@ def wrong_key() -> ChatReply:
     return ChatReply(status=401, error="Incorrect API key provided.")
 
 
+def out_of_quota() -> ChatReply:
+    """429 that no waiting helps against."""
+    words = "You exceeded your current quota, please check your plan."
+    return ChatReply(status=429, error=words, code="insufficient_quota")
+
+
 def formless() -> ChatReply:
     """The provider knows no JSON Schema mode."""
     return ChatReply(status=400, error="Unknown parameter: 'response_format'.")

@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from time import perf_counter
 from typing import Any
 
+import openai
 import pytest
+from langchain_core.language_models import FakeListChatModel
 
 from agent_runtime import Reasoning
-from agent_runtime.errors import InvalidInput
+from agent_runtime.errors import InvalidInput, ModelUnavailable
 from agent_runtime.failure import TABLE, Remedy
+from agent_runtime.models.client import provider_errors
+from agent_runtime.models.model import Model
 from agent_runtime.models.retry import Failure, decide
+from agent_runtime.settings import Settings
 from agent_runtime.testing import ChatReply, fault
-from tests.ledger import proposal
+from tests.conftest import OpenOffice
+from tests.ledger import make_pay, proposal
 from tests.models.conftest import QUICK, SPARE, Ask, after, answer, brief_of
 
 
@@ -25,11 +32,12 @@ from tests.models.conftest import QUICK, SPARE, Ask, after, answer, brief_of
         (fault.rate_limited(), "rate_limited", 5),
         (fault.server_error(), "server_error", 3),
         (fault.server_error(503), "server_error", 3),
+        (fault.server_error(409), "server_error", 3),
         (after(fault.cut_off), "unreachable", 2),
         (after(fault.truncated), "invalid_json", 2),
         (after(fault.talkative), "invalid_json", 2),
     ],
-    ids=["429", "500", "503", "cut", "truncated", "prose"],
+    ids=["429", "500", "503", "409", "cut", "truncated", "prose"],
 )
 async def test_a_passing_failure_is_tried_again_so_often(
     ask: Ask, reply: Any, kind: str, times: int
@@ -53,20 +61,34 @@ async def test_a_passing_failure_is_tried_again_so_often(
         (after(fault.truncated), "invalid_json", 3, "cut off at its longest"),
         (fault.refusing(), "refused", 1, "refused to answer"),
         (fault.filtered(), "filtered", 1, "content filter"),
-        (ChatReply(status=400, error="No."), "unusable", 1, "will not have the request (400)"),
+        (ChatReply(status=400, error="No, Ann!"), "unusable", 1, "not have the request (400)"),
+        (fault.out_of_quota(), "unauthorized", 1, "See to the plan of OPENAI_API_KEY"),
     ],
-    ids=["429", "500", "401", "404", "truncated", "refusal", "filter", "400"],
+    ids=["429", "500", "401", "404", "truncated", "refusal", "filter", "400", "quota"],
 )
 async def test_a_lasting_failure_waits_for_a_person(
     ask: Ask, reply: Any, kind: str, attempts: int, words: str
 ) -> None:
-    """What the run says names the failure and what to do about it; nothing was paid."""
+    """What the run says names the failure and what to do about it, in none of the provider's words,
+    which may repeat the request; nothing was paid."""
     desk = await ask(*[reply] * attempts)
     record = await desk.flow()
     assert record.run.state == "needs_attention"
     assert words in record.run.reason
+    assert (getattr(reply, "error", "") or "?!") not in record.run.reason
     assert desk.outcomes(record) == [kind] * attempts
     assert record.payouts == []
+
+
+async def test_history_says_what_failed_and_what_followed(ask: Ask) -> None:
+    """Kind, attempt and consequence; where in the answer, where there was one."""
+    desk = await ask(fault.server_error(), lambda request: answer(request, step="another"), answer)
+    told = [body | {"step": "", "visit": 0} for body in (await desk.flow()).bodies("model.failed")]
+    common = {"step": "", "visit": 0}
+    assert told == [
+        {**common, "field": "", "kind": "server_error", "attempt": 1, "then": "wait"},
+        {**common, "field": "step", "kind": "wrong_content", "attempt": 2, "then": "hint"},
+    ]
 
 
 async def test_retry_after_is_waited_out(ask: Ask) -> None:
@@ -108,6 +130,25 @@ async def test_a_hanging_provider_is_asked_twice(ask: Ask) -> None:
     assert record.run.state == "needs_attention"
     assert "AGENT_RUNTIME_MODEL_TIMEOUT" in record.run.reason
     assert desk.outcomes(record) == ["timed_out", "timed_out"]
+
+
+class Hanging(FakeListChatModel):
+    """A client that keeps no time itself."""
+
+    async def _agenerate(self, *_: Any, **__: Any) -> Any:
+        await asyncio.Event().wait()
+
+
+async def test_a_client_that_keeps_no_time_is_timed_out_too(open_office: OpenOffice) -> None:
+    """One attempt takes no longer than the settings say, whoever makes it."""
+    office = await open_office(
+        step={"reasoning": Reasoning(prompt="pay", proposes=[make_pay()], failures=QUICK)},
+        model=Model("m", Hanging(responses=["?"])),
+        settings=Settings.model_validate({"model_timeout": 0.2, "anchor": None}),
+    )
+    record = await office.flow()
+    calls = office.runtime.store.read("default").calls.find(record.run.id)
+    assert [call.outcome for call in calls] == ["timed_out", "timed_out"]
 
 
 async def test_a_slow_first_byte_is_no_failure(ask: Ask) -> None:
@@ -172,6 +213,18 @@ async def test_a_declared_fallback_answers(ask: Ask) -> None:
     assert envelope["producer"] == SPARE
     assert envelope["route"]["reason"] == "fell back from default: server_error"
     assert [call.model for call in desk.calls(record)][-2:] == [SPARE, SPARE]
+
+
+async def test_a_fallback_that_fails_is_the_last(ask: Ask, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Even where it names itself; the run tells of its key, which is a variable of its own."""
+    monkeypatch.setenv("SPARE_KEY", "spare-secret")
+    spare = {"model": SPARE, "fallback": "spare", "api_key_variable": "SPARE_KEY"}
+    asking = {"models": {"spare": spare}, "budgets": {"run": {"calls": 4}}}
+    wrong = fault.wrong_key()
+    record = await (desk := await ask(wrong, spare=(wrong,), asking=asking)).flow()
+    assert "Correct SPARE_KEY" in record.run.reason
+    assert [call.model for call in desk.calls(record)] == ["test-model", SPARE]
+    assert desk.server.requests[1].headers["authorization"] == "Bearer spare-secret"
 
 
 @pytest.mark.parametrize("reply", [fault.refusing(), fault.filtered()], ids=["refusal", "filter"])
@@ -246,6 +299,13 @@ async def test_a_host_that_cannot_be_reached_is_named(ask: Ask) -> None:
     assert "at 127.0.0.1:" in record.run.reason
     assert "OPENAI_BASE_URL" in record.run.reason
     assert desk.outcomes(record) == ["unreachable"] * 3
+
+
+def test_nothing_of_an_address_but_host_and_port_is_told() -> None:
+    """A name and a key may stand in it."""
+    guard = provider_errors("m", "https://ann:secret@models.example:8/v1?key=k", "KEY")
+    with pytest.raises(ModelUnavailable, match=r"provider at models.example:8 could not"), guard():
+        raise openai.OpenAIError
 
 
 async def test_the_answer_can_come_as_a_tools_arguments(ask: Ask) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
+from threading import Barrier, BrokenBarrierError
 from typing import Any
 
 import pytest
@@ -10,7 +12,9 @@ import pytest
 from agent_runtime.models.limit import Limit
 from agent_runtime.models.lineup import line_up
 from agent_runtime.settings import ModelSettings, Settings
+from agent_runtime.testing import ChatReply, ChatRequest
 from tests.ledger import make_pay, pay_workflow
+from tests.models.conftest import Ask, answer
 
 
 async def test_no_more_are_under_way_than_are_allowed() -> None:
@@ -55,3 +59,20 @@ async def test_all_models_of_one_provider_share_its_limit() -> None:
     await lineup.close()
     assert a is b is default
     assert a is not c
+
+
+async def test_runs_ask_no_more_at_once_than_is_allowed(ask: Ask) -> None:
+    """The executor takes a place for each call over the wire."""
+    met, together = Barrier(2), list[bool]()
+
+    def meet(request: ChatRequest) -> ChatReply:
+        with suppress(BrokenBarrierError):
+            met.wait(0.3)
+            together.append(True)
+        met.reset()
+        return answer(request)
+
+    desk = await ask(meet, meet, asking={"model_concurrency": 1})
+    records = await asyncio.gather(desk.flow(), desk.flow())
+    assert [record.run.state for record in records] == ["completed"] * 2
+    assert together == []

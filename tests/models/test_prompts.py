@@ -26,6 +26,7 @@ def test_front_matter_says_what_a_prompt_is() -> None:
     assert (prompt.matter.id, prompt.matter.version, prompt.matter.tier) == ("a", "2", "heavy")
     assert prompt.label == f"a@2 {prompt.hash}"
     assert prompt.body == "Do it."
+    assert prompt.hash != read_prompt("decide", written("Do it.", id="a", owner="you")).hash
 
 
 def test_a_text_alone_is_a_prompt() -> None:
@@ -111,6 +112,13 @@ def test_a_variant_is_stable_for_a_run(run_id: str) -> None:
     first = choose(TRIAL, "decide", run_id)
     assert choose(dict(TRIAL), "decide", run_id) == first
     assert first.name.startswith("decide")
+
+
+def test_a_variant_is_the_same_in_every_process() -> None:
+    """Nothing of the process that asks, such as the seed of its hashes, has a say in it."""
+    names = [choose(TRIAL, "decide", f"run-{number}").name for number in range(6)]
+    short, long = "decide.short", "decide.long"
+    assert names == ["decide", long, short, "decide", long, short]
 
 
 def test_variants_get_about_their_shares() -> None:

@@ -33,6 +33,23 @@ async def test_a_step_starts_on_its_tier(ask: Ask) -> None:
     assert envelope["prompt"].startswith("pay@0 sha256:")
 
 
+async def test_a_prompts_own_tier_comes_before_its_steps(ask: Ask) -> None:
+    """Its front matter knows how hard the task is that it sets."""
+    desk = await ask(spare=(answer,), asking={**HEAVY, "model_fallback": None})
+    desk.office.runtime.app.prompts["ledger"]["pay"] = "---\nid: pay\ntier: heavy\n---\nPay."
+    assert produced(await desk.flow()) == [("spare-model", "the step's tier is heavy")]
+
+
+async def test_a_persona_speaks_apart_from_the_task(ask: Ask) -> None:
+    """Between the rails, which are the runtime's, and what is to be done."""
+    desk = await ask(answer)
+    desk.office.runtime.app.prompts["ledger"] |= {"persona": "You are Ida.", "pay": "Pay it."}
+    await desk.flow()
+    parts = desk.server.requests[0].messages[0]["content"].split("\n\n")
+    assert [part.strip() for part in parts[1:3]] == ["You are Ida.", "Pay it."]
+    assert "You never act" in parts[0]
+
+
 async def test_an_answer_of_no_use_escalates(ask: Ask) -> None:
     """The next attempt is the heavy model's, with the conversation so far."""
     wrong = [lambda request: answer(request, step="another")]
