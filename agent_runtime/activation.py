@@ -9,17 +9,18 @@ from __future__ import annotations
 
 from collections.abc import MutableMapping
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 from agent_runtime.access import load_access
 from agent_runtime.app import App, proposals, write_tools
-from agent_runtime.errors import Conflict, InvalidInput, NotFound, PolicyError
+from agent_runtime.errors import Conflict, NotFound, NotPermitted, PolicyError
 from agent_runtime.evaluation.trial import end_tries_of
 from agent_runtime.policy import PolicySet, Report, check_policies
 from agent_runtime.policy.change import (
     PolicyChange,
     Tried,
     compare,
+    report_of,
     require_current,
     require_seen,
     widening_rules,
@@ -54,6 +55,12 @@ def check_app(app: App) -> Report:
     except PolicyError as error:
         return report.model_copy(update={"problems": (*report.problems, str(error))})
     return report
+
+
+def require_home(tenant: str) -> None:
+    """Raise NotPermitted for whoever is not of the tenant whose people change policies."""
+    if tenant != HOME:
+        raise NotPermitted(f"Policies are changed by people of the tenant {HOME}.")
 
 
 class Activation:
@@ -98,6 +105,14 @@ class Activation:
         if after != before:
             await self._review()
 
+    def require_kept(self) -> None:
+        """Raise Conflict where no server has stored the policies yet: there the files decide."""
+        if not self._session().policies.active():
+            raise Conflict(
+                "This data folder keeps no policies: the project's files decide as they are.",
+                remedy="Edit the files. A server without --dev keeps them from its first start on.",
+            )
+
     async def propose(
         self, name: str, by: str, reason: str, text: str | None = None
     ) -> PolicyChange:
@@ -110,22 +125,24 @@ class Activation:
         found, untried = None, ""
         try:
             found = await self.rehearse(draft)
-        except (InvalidInput, Conflict) as error:
-            untried = error.message  # nothing was decided yet, or nothing that can be told again
+        except Conflict as error:
+            untried = error.message
         fresh = self._load(name, draft.text)
         rules = widening_rules(self.in_force(name).rules, fresh.rules)
-        shown = {
+        shown: dict[str, Any] = {
             "rehearsal": None if found is None else _tried(found),
             "untried": untried,
             "widening": evidence(self._session(), rules, found),
         }
+        shown["report"] = report_of({**dict(draft), **shown})
         return await self._store(draft.model_copy(update=shown), "policy.proposed", by)
 
     async def activate(self, change_id: str, by: str, rehearsal: str | None = None) -> PolicyChange:
         """Put a proposed change in force, at once and for questions that are open too.
 
-        `rehearsal`: the digest of its rehearsal, as seen. Raises NotFound, and Conflict when
-        another change came first, its table fails or its rehearsal was another one.
+        `rehearsal`: the digest of its report, as seen: also of one that says that it could not be
+        rehearsed. Raises NotFound, and Conflict when another change came first, its table fails or
+        its report is another one.
         """
         loaded = self._session().policies.get(change_id)
         fresh = self._load(loaded.name, loaded.text)
@@ -141,10 +158,9 @@ class Activation:
                     session.policies.update(other.id, state="withdrawn")
             end_tries_of(session, change)
             body = {"change": change.id, "policy": change.name, "digest": change.digest}
-            session.events.append(
-                "policy.activated", None, **body, by=by, rehearsal=rehearsal or ""
-            )
-            now = {"activated_by": by, "activated_at": session.now}
+            told = {"rehearsal": change.report, "untried": change.untried}
+            session.events.append("policy.activated", None, **body, by=by, **told)
+            now = {"activated_by": by, "activated_at": session.now, "seen": change.report}
             return session.policies.update(change.id, state="active", **now)
 
         active = await self._runtime.store.write(HOME, activate)
@@ -195,10 +211,11 @@ class Activation:
         """What the change would make of the newest decisions, by policy alone: graphs that go on
         otherwise are for the command line, which may take its time.
 
-        Raises InvalidInput where nothing was decided yet, Conflict where it was not by policies
-        that are kept.
+        Raises Conflict where nothing was decided yet, or not by policies that are kept.
         """
         app = self._runtime.app
+        if not self._session().events.judged(None, 1):
+            raise Conflict("There is no decision to rehearse it on yet.")
         what = Change(change.id, with_policies(app, {change.name: change.text}), follow=False)
         return await rehearse(self._session(), app, what, Stretch(limit=RECENT), ModelSettings())
 

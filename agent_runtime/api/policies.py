@@ -9,15 +9,14 @@ from fastapi import APIRouter, Depends
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
 from agent_runtime.access import Act, a_policy
-from agent_runtime.activation import check_app
+from agent_runtime.activation import check_app, require_home
 from agent_runtime.api.once import OncePerKey
 from agent_runtime.api.page import Limit
 from agent_runtime.api.site import Here, Who
-from agent_runtime.errors import InvalidInput, NotFound, NotPermitted, ToolRefused
+from agent_runtime.errors import InvalidInput, NotFound, ToolRefused
 from agent_runtime.policy import PolicySet, Report
 from agent_runtime.policy.change import PolicyChange
 from agent_runtime.policy.table import Case, RunGiven, question_of
-from agent_runtime.tenant import HOME
 from agent_runtime.token import Name
 from agent_runtime.verdict import Operator, Verdict
 
@@ -105,8 +104,8 @@ class OnPolicy:
 
     async def __call__(self, name: str, site: Here, caller: Who) -> PolicySet:
         await site.require(caller, self.act, a_policy(name, caller.tenant))
-        if self.act == "propose" and caller.tenant != HOME:
-            raise NotPermitted(f"Policies are changed by people of the tenant {HOME}.")
+        if self.act == "propose":
+            require_home(caller.tenant)
         return site.activation.in_force(name)
 
 
@@ -151,7 +150,8 @@ async def activatable(change_id: str, site: Here, caller: Who) -> PolicyChange:
 
 
 class Activate(BaseModel):
-    """`rehearsal`: the digest of the change's rehearsal, as having seen it."""
+    """`rehearsal`: the change's `report`, as having seen it: the digest of its rehearsal, or of why
+    it could not be rehearsed."""
 
     model_config = ConfigDict(
         extra="forbid", json_schema_extra={"examples": [{"rehearsal": "sha256:" + "0" * 64}]}
@@ -167,7 +167,8 @@ async def activate(
     caller: Who,
     asked: Activate | None = None,
 ) -> PolicyChange:
-    """Put a change in force, as somebody else than who proposed it, who has seen its rehearsal."""
+    """Put a change in force, as somebody else than who proposed it, who has seen its rehearsal, or
+    that there is none."""
     seen = None if asked is None else asked.rehearsal
     return await site.activation.activate(change.id, caller.name, seen)
 

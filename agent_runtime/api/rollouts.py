@@ -25,7 +25,7 @@ class RolloutList(BaseModel):
 
 
 class StartRollout(Trial):
-    """What to try. `rehearsal`: the digest of a policy change's rehearsal, as having seen it."""
+    """What to try. `rehearsal`: a policy change's `report`, as having seen it."""
 
     model_config = ConfigDict(
         extra="forbid",

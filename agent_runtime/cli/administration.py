@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Protocol, TypeVar
 
 from agent_runtime import export
-from agent_runtime.access import Thing, a_tenant, the_installation
-from agent_runtime.activation import check_app
+from agent_runtime.access import Thing, a_policy, a_tenant, the_installation
+from agent_runtime.activation import Activation, check_app, require_home
 from agent_runtime.anchor import Audit
 from agent_runtime.cli.opening import Place, admit
 from agent_runtime.event import Head
@@ -23,9 +23,10 @@ from agent_runtime.identity import create_token, revoke_token
 from agent_runtime.notice import Notice, Subscription, Wanted
 from agent_runtime.operators import FILE, load_operators, provide_operators, user
 from agent_runtime.policy import Report
+from agent_runtime.policy.change import PolicyChange
 from agent_runtime.runtime import Runtime
 from agent_runtime.tenancy import Erasure
-from agent_runtime.tenant import Tenant
+from agent_runtime.tenant import HOME, Tenant
 from agent_runtime.token import Token
 from agent_runtime.verdict import Operator
 
@@ -80,6 +81,18 @@ class Administration(Protocol):
 
     def check_policies(self) -> Report:
         """Everything about the policies that can be known before a run."""
+        ...
+
+    def policy_changes(self) -> list[PolicyChange]:
+        """Those that were proposed, the newest first."""
+        ...
+
+    def propose_policy(self, name: str, text: str | None, reason: str) -> PolicyChange:
+        """A change of one; without a text, the project's file as it is."""
+        ...
+
+    def activate_policy(self, change_id: str, rehearsal: str | None) -> PolicyChange:
+        """Put one in force, as having seen what its rehearsal said."""
         ...
 
     def verify(self, tenant: str | None, head: Head | None) -> Audit:
@@ -187,6 +200,37 @@ class Here:
         """As the project's files are."""
         return check_app(self._place.app(lenient=True))
 
+    def policy_changes(self) -> list[PolicyChange]:
+        """Of the installation."""
+
+        async def work(runtime: Runtime) -> list[PolicyChange]:
+            return runtime.store.read(HOME).policies.find()
+
+        return self._place.work(work)
+
+    def propose_policy(self, name: str, text: str | None, reason: str) -> PolicyChange:
+        """As one of its policy owners."""
+
+        async def work(runtime: Runtime) -> PolicyChange:
+            operator = self._place.operator(self._who)
+            await admit(runtime, operator, "propose", a_policy(name, operator.tenant))
+            require_home(operator.tenant)
+            return await _kept(runtime).propose(name, operator.name, reason, text)
+
+        return self._place.work(work)
+
+    def activate_policy(self, change_id: str, rehearsal: str | None) -> PolicyChange:
+        """As another one than who proposed it."""
+
+        async def work(runtime: Runtime) -> PolicyChange:
+            operator = self._place.operator(self._who)
+            change = runtime.store.read(operator.tenant).policies.get(change_id)
+            thing = a_policy(change.name, change.tenant, change.proposed_by)
+            await admit(runtime, operator, "activate", thing)
+            return await _kept(runtime).activate(change_id, operator.name, rehearsal)
+
+        return self._place.work(work)
+
     def verify(self, tenant: str | None, head: Head | None) -> Audit:
         """Whoever's."""
         name = tenant or DEFAULT
@@ -250,3 +294,11 @@ class Here:
             return await change(runtime, operator)
 
         return self._place.work(work, create=new)
+
+
+def _kept(runtime: Runtime) -> Activation:
+    """The policies that the data folder keeps; raises Conflict where it keeps none."""
+    activation = Activation(runtime)
+    activation.require_kept()
+    activation.restore()
+    return activation

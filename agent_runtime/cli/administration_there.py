@@ -13,6 +13,7 @@ from agent_runtime.event import Head
 from agent_runtime.export import Manifest
 from agent_runtime.notice import Notice, Subscription, Wanted
 from agent_runtime.policy import Report
+from agent_runtime.policy.change import PolicyChange
 from agent_runtime.tenancy import Erasure
 from agent_runtime.tenant import Tenant
 from agent_runtime.token import Token
@@ -82,6 +83,18 @@ class There:
     def check_policies(self) -> Report:
         """As the server's files are."""
         return self._ask.check_policies()
+
+    def policy_changes(self) -> list[PolicyChange]:
+        """The newest ones."""
+        return self._ask.policy_changes()
+
+    def propose_policy(self, name: str, text: str | None, reason: str) -> PolicyChange:
+        """In the name of whom the token speaks for."""
+        return self._ask.propose_policy(name, reason, text)
+
+    def activate_policy(self, change_id: str, rehearsal: str | None) -> PolicyChange:
+        """The same."""
+        return self._ask.activate_policy(change_id, rehearsal)
 
     def verify(self, tenant: str | None, head: Head | None) -> Audit:
         """Recomputed there."""

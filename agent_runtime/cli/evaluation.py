@@ -116,7 +116,7 @@ def rollouts_start(
     ],
     policy: Annotated[bool, typer.Option("--policy", help="Try a policy, not a prompt.")] = False,
     rehearsal: Annotated[
-        str | None, typer.Option(help="Digest of the change's rehearsal, as having seen it.")
+        str | None, typer.Option(help="The change's report, as having seen it.")
     ] = None,
     share: Annotated[float, typer.Option(help="Of new runs, 0 to 0.5.")] = 0.2,
     effect: Annotated[float, typer.Option(help="How much worse has to be noticed.")] = 0.1,

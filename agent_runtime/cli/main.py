@@ -15,6 +15,7 @@ from agent_runtime.cli import (
     evaluation,
     knowledge,
     notices,
+    policies,
     prompts,
     rehearsals,
     replays,
@@ -46,7 +47,6 @@ app = typer.Typer(
 runs = typer.Typer(no_args_is_help=True, help="See, resume, cancel and settle runs.")
 events = typer.Typer(no_args_is_help=True, help="Read and verify the history.")
 workflows = typer.Typer(no_args_is_help=True, help="See the workflows of the project.")
-policies = typer.Typer(no_args_is_help=True, help="Check the policies of the project.")
 schema = typer.Typer(no_args_is_help=True, help="Print JSON Schemas.")
 for name, group in {
     "runs": runs,
@@ -56,7 +56,7 @@ for name, group in {
     "notices": notices.app,
     "knowledge": knowledge.app,
     "workflows": workflows,
-    "policies": policies,
+    "policies": policies.app,
     "prompts": prompts.app,
     "schema": schema,
     "tokens": tokens.app,
@@ -337,15 +337,6 @@ def workflows_draw(
     from agent_runtime.cli.commands import workflows as commands
 
     commands.draw(station, screen, name, form="mermaid" if mermaid else form.value)
-
-
-@policies.command("check")
-@opens(administration, data=False, first="policies check")
-def policies_check(office: Administration, screen: Screen) -> int:
-    """Check types, ids, coverage and decision tables."""
-    from agent_runtime.cli.commands import workflows as commands
-
-    return commands.check(office, screen)
 
 
 @schema.command("envelope")

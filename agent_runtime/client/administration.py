@@ -10,6 +10,7 @@ from agent_runtime.client.answer import as_, items, path_of
 from agent_runtime.client.wire import Wire
 from agent_runtime.event import Head
 from agent_runtime.notice import Notice, NoticeState, Subscription, Wanted
+from agent_runtime.policy.change import PolicyChange
 from agent_runtime.policy.check import Report
 from agent_runtime.tenant import Tenant
 from agent_runtime.token import Token
@@ -75,6 +76,20 @@ class Administration:
     def check_policies(self) -> Report:
         """Everything about the server's policy files that can be known before a run."""
         return as_(Report, self._wire.post("/v1/policies/check"))
+
+    def policy_changes(self) -> list[PolicyChange]:
+        """Changes that were proposed, the newest first, and what became of them."""
+        return items(PolicyChange, self._wire.get("/v1/policies/changes", {"limit": PAGE}))
+
+    def propose_policy(self, name: str, reason: str, text: str | None = None) -> PolicyChange:
+        """Propose a change of one; without a text, the server's file as it is now."""
+        body = {"reason": reason, "text": text}
+        return as_(PolicyChange, self._wire.post(path_of("policies", name, "propose"), body))
+
+    def activate_policy(self, change_id: str, rehearsal: str | None = None) -> PolicyChange:
+        """Put a change in force, as having seen its `report`, by its digest."""
+        path = path_of("policies", "changes", change_id, "activate")
+        return as_(PolicyChange, self._wire.post(path, {"rehearsal": rehearsal}))
 
     def verify(self, head: Head | None = None) -> Audit:
         """The tenant's history, against a head that was kept or else the server's anchor."""

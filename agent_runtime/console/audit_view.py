@@ -60,6 +60,7 @@ GROUPS: dict[str, tuple[EventType, ...]] = {
 ANSWERS = {"approve": "approved", "edit": "edited", "reject": "rejected", "respond": "answered"}
 RUNTIME = "the runtime"
 
+_REASONS = ("reason_code", "reason", "note", "why", "untried")
 _WHO = ("operator", "by", "owner")
 _THINGS = (
     "approval",
@@ -162,7 +163,7 @@ def _item(event: Event, body: Mapping[str, Any]) -> tuple[str, str]:
 
 
 def _reason(body: Mapping[str, Any]) -> str:
-    told = [str(body.get(name) or "") for name in ("reason_code", "reason", "note", "why")]
+    told = [str(body.get(name) or "") for name in _REASONS]
     rules = body.get("rules")
     named = ", ".join(map(str, rules)) if isinstance(rules, list) else ""
     return " · ".join([part for part in (*told, named) if part])

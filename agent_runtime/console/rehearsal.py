@@ -12,7 +12,7 @@ from agent_runtime.api.site import Here, Reader
 from agent_runtime.console.form import SignedIn
 from agent_runtime.console.page import show
 from agent_runtime.console.rehearsal_view import panels_of, sorted_changes
-from agent_runtime.errors import CallerError, Conflict, InvalidInput
+from agent_runtime.errors import Conflict
 from agent_runtime.replay.page import answer
 from agent_runtime.replay.rehearsal import Rehearsal
 
@@ -31,11 +31,11 @@ async def rehearsal(
     """Tried once more, now: so that it stands on the decisions that there are now."""
     change = site.read(caller).policies.get(change_id)
     found: Rehearsal | None = None
-    told: CallerError | None = None
+    told: Conflict | None = None
     if change.state == "proposed":
         try:
             found = await site.activation.rehearse(change)
-        except (InvalidInput, Conflict) as error:
+        except Conflict as error:
             told = error
     changes = () if found is None else sorted_changes(found)
     return show(

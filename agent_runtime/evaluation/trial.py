@@ -73,8 +73,8 @@ class Trials:
     async def start(
         self, operator: Operator, trial: Trial, rehearsal: str | None = None
     ) -> Rollout:
-        """Begin to give a share of new runs the candidate; a policy's as somebody who has seen its
-        `rehearsal`, by its digest.
+        """Begin to give a share of new runs the candidate; a policy's as somebody who has seen
+        what its `rehearsal` said, by the digest of its report.
 
         Raises NotFound, InvalidInput, and Conflict while another one of the workflow is running,
         or where the change could not be put in force either.

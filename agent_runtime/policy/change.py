@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Literal
+from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
+from agent_runtime.action import digest
 from agent_runtime.errors import Conflict
 from agent_runtime.policy.rule import Rule
 
@@ -29,8 +30,7 @@ class Difference(BaseModel):
 
 class Tried(BaseModel):
     """What a rehearsal of a change has shown. `digest` names both policies and the stretch of
-    history; whoever puts the change in force says it, as having seen this. `alarms`: rejected by a
-    person, now unattended."""
+    history. `alarms`: rejected by a person, now unattended."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -84,6 +84,15 @@ class Widening(BaseModel):
         )
 
 
+def report_of(told: Mapping[str, Any]) -> str:
+    """The digest of what is said of a change before it is put in force: of its rehearsal, or else
+    of both policies and the reason why nothing could be rehearsed."""
+    tried: Tried | None = told["rehearsal"]
+    if tried is not None:
+        return tried.digest
+    return digest([told["before"], told["digest"], told["untried"]])
+
+
 class PolicyChange(BaseModel):
     """One change as stored. `text` is the whole new policy file; `digest` names the rules that it
     gives with the base rules, `before` those that it was held against.
@@ -91,7 +100,8 @@ class PolicyChange(BaseModel):
     `failures`: the rows of the project's decision table that it does not satisfy. `rehearsal`: what
     it would have made of the newest decisions; None where there were none, or none that could be
     trusted, which `untried` says. `widening`: what is known about what it would let run unattended;
-    None where nothing more would.
+    None where nothing more would. `report`: the digest of its rehearsal, or of its being untried;
+    whoever puts it in force says it, as having seen that, which is kept as `seen`.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -108,12 +118,14 @@ class PolicyChange(BaseModel):
     failures: tuple[str, ...]
     rehearsal: Tried | None = None
     untried: str = ""
+    report: str = Field(default_factory=report_of)
     widening: Widening | None = None
     reason: str
     proposed_by: str
     proposed_at: datetime
     activated_by: str | None = None
     activated_at: datetime | None = None
+    seen: str = ""
 
 
 def compare(before: Mapping[str, Rule], after: Mapping[str, Rule]) -> Difference:
@@ -148,12 +160,20 @@ def _executes(rule: Rule, effect: str) -> bool:
 
 
 def require_seen(change: PolicyChange, rehearsal: str | None) -> None:
-    """Raise Conflict unless whoever approves has seen what the change would have done."""
-    if change.rehearsal is not None and rehearsal != change.rehearsal.digest:
+    """Raise Conflict unless whoever approves has seen what the change would have done, or that
+    nobody knows."""
+    if rehearsal == change.report:
+        return
+    if change.rehearsal is not None:
         raise Conflict(
             f"The change {change.id} was rehearsed, and this approval names no such rehearsal.",
-            remedy=f"Look at its rehearsal, and name it: {change.rehearsal.digest}",
+            remedy=f"Look at its rehearsal, and name it: {change.report}",
         )
+    raise Conflict(
+        f"The change {change.id} was not rehearsed, and this approval doesn't say that it may be"
+        f" put in force all the same. {change.untried}".rstrip(),
+        remedy=f"Propose it again once it can be rehearsed, or name that report: {change.report}",
+    )
 
 
 def require_current(change: PolicyChange, active: Sequence[PolicyChange]) -> None:

@@ -134,7 +134,7 @@ def test_a_change_of_something_else_meanwhile_is_refused(office: Served) -> None
     first, second = (
         paul.post(
             f"/v1/policies/changes/{one['id']}/activate",
-            json={"rehearsal": (one["rehearsal"] or {}).get("digest")},
+            json={"rehearsal": one["report"]},
         )
         for one in made
     )
@@ -154,9 +154,8 @@ def put_in_force(where: Served, text: str) -> str:
     """Propose and activate a policy on one server; its digest."""
     body = {"text": text, "reason": "To see who follows."}
     change = where.as_("petra").post("/v1/policies/ledger/propose", json=body).json()
-    seen = {"rehearsal": (change["rehearsal"] or {}).get("digest")}
     path = f"/v1/policies/changes/{change['id']}/activate"
-    answer = where.as_("paul").post(path, json=seen)
+    answer = where.as_("paul").post(path, json={"rehearsal": change["report"]})
     assert answer.status_code == 200, answer.text
     return str(change["digest"])
 

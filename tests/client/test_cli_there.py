@@ -164,18 +164,17 @@ def test_something_is_tried_from_afar(both: Both) -> None:
     change, digest = propose(both, text)
     policy = ("rollouts", "start", "refund", "refund", change, "--policy")
     both.there(*policy, who="petra").fails(3, "access-activator-proposed-it")
-    seen = ("--rehearsal", digest) if digest else ()
-    made = both.there(*policy, *seen, who="paul")
+    made = both.there(*policy, "--rehearsal", digest, who="paul")
     rollout = made.out.splitlines()[-1].partition(":")[0].removeprefix("rollout ")
     assert f"{rollout} running" in both.there("rollouts", "list").out
     assert both.there("rollouts", "stop", rollout, who="paul").out.endswith("is stopped\n")
 
 
-def propose(both: Both, text: str) -> tuple[str, str | None]:
-    """As petra; the change's id, and its rehearsal's digest where there was one."""
+def propose(both: Both, text: str) -> tuple[str, str]:
+    """As petra; the change's id, and its report's digest."""
     body = {"text": text, "reason": "Be careful."}
     made = both.shop.as_("petra").post("/v1/policies/refund/propose", json=body).json()
-    return made["id"], made["rehearsal"] and made["rehearsal"]["digest"]
+    return made["id"], made["report"]
 
 
 def test_a_run_is_forked_from_afar(both: Both) -> None:

@@ -54,11 +54,15 @@ def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
 
 
 @pytest_asyncio.fixture(loop_scope="session")
-async def sign_in(browser: Browser, desk: Served) -> AsyncIterator[SignIn]:
-    """Signs people in, each in a browser of their own, closed when the test ends."""
+async def sign_in(browser: Browser, request: pytest.FixtureRequest) -> AsyncIterator[SignIn]:
+    """Signs people in, each in a browser of their own, closed when the test ends; at the desk,
+    which is not started for those who name a server."""
     async with AsyncExitStack() as stack:
 
-        async def one(name: str | None = "lena", server: Served = desk, **options: Any) -> Visit:
-            return await stack.enter_async_context(visiting(browser, server, name, **options))
+        async def one(
+            name: str | None = "lena", server: Served | None = None, **options: Any
+        ) -> Visit:
+            where = server or request.getfixturevalue("desk")
+            return await stack.enter_async_context(visiting(browser, where, name, **options))
 
         yield one

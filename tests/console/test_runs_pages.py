@@ -370,7 +370,7 @@ async def test_a_change_is_put_in_force_by_somebody_else(desk: Served, as_: As) 
     page = as_("petra").page("/policies")
     assert reason in page
     stored = desk.as_("petra").get("/v1/policies/changes").json()["items"][0]
-    change, seen = stored["id"], {"rehearsal": (stored["rehearsal"] or {}).get("digest", "")}
+    change, seen = stored["id"], {"rehearsal": stored["report"]}
     assert f"{change}/activate" not in page
     assert as_("petra").post(f"/policies/changes/{change}/activate").status_code == 403
     assert f"{change}/activate" in as_("paul").page("/policies")

@@ -29,7 +29,9 @@ def rollout(server: Served) -> str:
     change = server.as_("petra").post(
         "/v1/policies/ledger/propose", json={"text": WIDER, "reason": "Less to do."}
     )
-    trial = {"workflow": "ledger", "policy": "ledger", "candidate": change.json()["id"]}
+    found = change.json()
+    trial = {"workflow": "ledger", "policy": "ledger", "candidate": found["id"]}
+    trial["rehearsal"] = found["report"]
     made = server.as_("paul").post("/v1/rollouts", json={**trial, "share": 0.5})
     return str(made.json()["rollout"]["id"])
 

@@ -58,9 +58,8 @@ def begin(asking: Office) -> Begin:
     async def started(text: str = WIDER) -> Rollout:
         activation = Activation(asking.runtime)
         change = await activation.propose("ledger", "petra", "Less to do.", text)
-        seen = None if change.rehearsal is None else change.rehearsal.digest
         trial = Trial(workflow="ledger", policy="ledger", candidate=change.id, share=0.5)
-        return await asking.runtime.trials.start(asking.person("lena"), trial, seen)
+        return await asking.runtime.trials.start(asking.person("lena"), trial, change.report)
 
     return started
 

@@ -125,7 +125,7 @@ async def test_putting_a_policy_in_force_ends_what_was_tried_in_its_place(
 ) -> None:
     tried = await begin()
     change = await Activation(asking.runtime).propose("ledger", "petra", "Fewer.", FEWER)
-    await Activation(asking.runtime).activate(change.id, "paul")
+    await Activation(asking.runtime).activate(change.id, "paul", change.report)
     ended = asking.runtime.store.read("default").rollouts.get(tried.id)
     assert (ended.state, ended.why) == ("stopped", f"{change.id} was put in force")
 

@@ -85,7 +85,8 @@ async def test_when_the_installation_ends_it_it_ends_everywhere(
 
 async def test_putting_it_in_force_ends_every_part(tenants: Office, begin: Begin) -> None:
     whole = await begin()
-    await Activation(tenants.runtime).activate(whole.candidate, "paul")
+    change = tenants.runtime.store.read("default").policies.get(whole.candidate)
+    await Activation(tenants.runtime).activate(change.id, "paul", change.report)
     assert [found(tenants, name)[0].state for name in ("default", "acme")] == ["stopped"] * 2
 
 

@@ -1,16 +1,13 @@
-"""What authors wrote: workflows, policies, schemas."""
+"""What authors wrote: workflows, schemas."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Literal, get_args
+from typing import Literal, get_args
 
 from agent_runtime.cli.screen import Screen
 from agent_runtime.cli.station import Station
 from agent_runtime.drawing import Form
-
-if TYPE_CHECKING:
-    from agent_runtime.cli.administration import Administration
 
 FORMS: tuple[Form, ...] = get_args(Form)
 
@@ -44,33 +41,6 @@ def draw(
         screen.document({"name": name, **forms})
         return
     screen.lines(station.drawing(name, form).rstrip("\n").split("\n"))
-
-
-def check(office: Administration, screen: Screen) -> int:
-    """Check the policies; 0 when nothing is wrong."""
-    report = office.check_policies()
-    screen.document(report.model_dump(mode="json"))
-    for note in report.notes:
-        screen.line(f"note: {note}", style="dim")
-    for problem in report.problems:
-        first, *further = problem.split("\n")
-        screen.line(f"problem: {first}", style="red")
-        screen.lines(further)
-    checked = ", ".join(
-        _count(n, word)
-        for n, word in (
-            (len(report.files), "file"),
-            (report.rules, "rule"),
-            (report.cases, "decision-table case"),
-        )
-    )
-    verdict = _count(len(report.problems), "problem") if report.problems else "nothing is wrong"
-    screen.line(f"{checked} checked: {verdict}")
-    return 5 if report.problems else 0
-
-
-def _count(number: int, word: str) -> str:
-    return f"{number} {word}{'' if number == 1 else 's'}"
 
 
 def _indent(lines: Sequence[str]) -> list[str]:
