@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import settings
@@ -15,6 +15,9 @@ from agent_runtime.workflow import Workflow
 from tests.conformance import pytest_terminal_summary
 from tests.ledger import POLICY, Rule, make_app, make_pay, pay_once, pay_workflow
 from tests.office import Office, opened
+
+if TYPE_CHECKING:
+    from tests.api.asking import Asking
 
 __all__ = ["pytest_terminal_summary"]
 
@@ -62,3 +65,12 @@ async def asking(open_office: OpenOffice) -> Office:
     office = await open_office()
     office.bank.put("a1", amount="500.00")
     return office
+
+
+@pytest.fixture(scope="session")
+def prompted(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Asking]:
+    """A server whose ledger asks a model: one for all that fork its runs."""
+    from tests.api.asking import asking_server  # its own conftest stands on this one
+
+    with asking_server(tmp_path_factory.mktemp("prompted")) as served:
+        yield served

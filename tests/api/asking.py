@@ -52,7 +52,7 @@ def write_prompted(folder: Path) -> Path:
 
 
 @contextmanager
-def asking(folder: Path) -> Iterator[Asking]:
+def asking_server(folder: Path) -> Iterator[Asking]:
     """A server on a new folder; `spare` is its other model."""
     with ChatServer(answer, models=[MODEL, SPARE]) as model:
         env: dict[str, Any] = {

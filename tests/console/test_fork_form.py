@@ -2,24 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
-import pytest
 from playwright.async_api import Locator, Page
 
-from tests.api.asking import PROMPT, Asking, asking
+from tests.api.asking import PROMPT, Asking
 from tests.api.project import LOW_RISK
 from tests.console.browser import NARROW, Visit
 from tests.console.conftest import SignIn
 from tests.models.conftest import SPARE
 
 STRICT = LOW_RISK.replace('decimal("100.00")', 'decimal("1.00")')
-
-
-@pytest.fixture(scope="module")
-def asked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Asking]:
-    with asking(tmp_path_factory.mktemp("form")) as served:
-        yield served
 
 
 async def form_of(visit: Visit, run: str) -> Page:
@@ -34,10 +25,12 @@ def row(page: Page, of: str) -> Locator:
     return page.locator("table.beside tr", has=page.get_by_role("rowheader", name=of))
 
 
-async def test_a_prompt_and_a_model_are_chosen_by_the_form(sign_in: SignIn, asked: Asking) -> None:
+async def test_a_prompt_and_a_model_are_chosen_by_the_form(
+    sign_in: SignIn, prompted: Asking
+) -> None:
     """The text stands there as it is; without a change of it, nothing is said to be other."""
-    run = asked.paid()
-    visit = await sign_in("mara", server=asked.served, java_script_enabled=False)
+    run = prompted.paid()
+    visit = await sign_in("mara", server=prompted.served, java_script_enabled=False)
     page = await form_of(visit, run)
     assert await page.locator("[name='prompt.pay']").input_value() == PROMPT + "\n"
     assert await page.locator("[name=model] option").all_text_contents() == [
@@ -52,17 +45,17 @@ async def test_a_prompt_and_a_model_are_chosen_by_the_form(sign_in: SignIn, aske
     said = await visit.text("#run-head .figures")
     assert f"Forked from{run}" in said
     assert "edited: prompt.pay, model" in said
-    asked.served.reached({"id": page.url.rsplit("/", 1)[1]}, "completed")
-    model, told = asked.asked()[-1]
+    prompted.served.reached({"id": page.url.rsplit("/", 1)[1]}, "completed")
+    model, told = prompted.asked()[-1]
     assert (model, "Look at it twice." in told) == (SPARE, True)
 
 
 async def test_a_policy_is_tried_by_a_rehearsal_that_does_nothing(
-    sign_in: SignIn, asked: Asking
+    sign_in: SignIn, prompted: Asking
 ) -> None:
     """What was decided then stands beside what would be; really, nobody acts by it."""
-    run, paid = asked.paid(), asked.served.bank.payouts
-    visit = await sign_in("mara", server=asked.served, java_script_enabled=False)
+    run, paid = prompted.paid(), prompted.served.bank.payouts
+    visit = await sign_in("mara", server=prompted.served, java_script_enabled=False)
     visit.expected += ("422",)
     page = await form_of(visit, run)
     await page.locator("[name='policy.ledger']").fill(STRICT)
@@ -78,14 +71,14 @@ async def test_a_policy_is_tried_by_a_rehearsal_that_does_nothing(
     await page.get_by_role("button", name="Fork").click()
     assert "is not in force" in await visit.text("[role=alert]")
     assert await page.locator("[name='policy.ledger']").input_value() == STRICT
-    assert asked.served.bank.payouts == paid
+    assert prompted.served.bank.payouts == paid
 
 
-async def test_whoever_may_only_read_may_rehearse(sign_in: SignIn, asked: Asking) -> None:
+async def test_whoever_may_only_read_may_rehearse(sign_in: SignIn, prompted: Asking) -> None:
     """As the API lets them; a policy that cannot be read is told above the form."""
-    visit = await sign_in("carl", server=asked.served)
+    visit = await sign_in("carl", server=prompted.served)
     visit.expected += ("422",)
-    page = await form_of(visit, asked.paid())
+    page = await form_of(visit, prompted.paid())
     assert await page.get_by_role("button", name="Fork", exact=True).count() == 0
     await page.locator("[name='policy.ledger']").fill("permit (")
     await page.get_by_role("button", name="Rehearse only").click()
@@ -95,10 +88,12 @@ async def test_whoever_may_only_read_may_rehearse(sign_in: SignIn, asked: Asking
     assert "nothing happened" in await visit.text("main")
 
 
-async def test_form_and_rehearsal_are_for_everybody_s_eyes(sign_in: SignIn, asked: Asking) -> None:
-    run = asked.paid()
+async def test_form_and_rehearsal_are_for_everybody_s_eyes(
+    sign_in: SignIn, prompted: Asking
+) -> None:
+    run = prompted.paid()
     for options in ({"color_scheme": "dark"}, {"viewport": NARROW}):
-        visit = await sign_in("mara", server=asked.served, **options)
+        visit = await sign_in("mara", server=prompted.served, **options)
         page = await form_of(visit, run)
         assert await visit.findings() == []
         await page.get_by_role("button", name="Rehearse only").click()
@@ -108,12 +103,14 @@ async def test_form_and_rehearsal_are_for_everybody_s_eyes(sign_in: SignIn, aske
         assert wide <= 0
 
 
-async def test_a_text_that_was_another_then_is_shown_beside(sign_in: SignIn, asked: Asking) -> None:
+async def test_a_text_that_was_another_then_is_shown_beside(
+    sign_in: SignIn, prompted: Asking
+) -> None:
     """A fork's own prompt is not inherited by its forks: it is there to be copied."""
     body = {"at": "pay_out", "reason": "Try it.", "prompt": {"pay": "Only this once."}}
-    made = asked.served.as_("mara").post(f"/v1/runs/{asked.paid()}/fork", json=body).json()
-    asked.served.reached(made, "completed")
-    visit = await sign_in("mara", server=asked.served, java_script_enabled=False)
+    made = prompted.served.as_("mara").post(f"/v1/runs/{prompted.paid()}/fork", json=body).json()
+    prompted.served.reached(made, "completed")
+    visit = await sign_in("mara", server=prompted.served, java_script_enabled=False)
     page = await form_of(visit, made["id"])
     assert await page.locator("[name='prompt.pay']").input_value() == PROMPT + "\n"
     assert await page.get_by_label("Prompt pay as it was").text_content() == "Only this once."
