@@ -117,6 +117,8 @@ class Reader:
         run_id = event.run_id or ""
         if event.body is None:
             return Skipped(event.number, run_id, "its content was erased")
+        if not event.body["facts"]:
+            return Skipped(event.number, run_id, "it was denied before its facts were known")
         try:
             return self._decided(event, event.body)
         except (AgentRuntimeError, ValidationError) as error:

@@ -16,13 +16,7 @@ from time import perf_counter
 from typing import Any
 
 from agent_runtime.app import App
-from agent_runtime.errors import (
-    AgentRuntimeError,
-    Conflict,
-    InvalidInput,
-    RecordingDamaged,
-    RecordingGone,
-)
+from agent_runtime.errors import AgentRuntimeError, Conflict, InvalidInput
 from agent_runtime.event import Event
 from agent_runtime.policy import PolicySet
 from agent_runtime.replay.change import Change
@@ -317,11 +311,8 @@ class _Work:
         stage = await self._stage()
         try:
             run, gap, events = await stage.try_on(load_tape(self._session, run_id))
-        except (RecordingGone, RecordingDamaged) as error:
-            self._ends[run_id] = f"{UNKNOWN}: {error.message}"
-            return {}
         except AgentRuntimeError as error:
-            self._ends[run_id] = f"{UNKNOWN}: {error}"
+            self._ends[run_id] = f"{UNKNOWN}: {error.message}"
             return {}
         self._rerun += 1
         self._live += stage.asked_live

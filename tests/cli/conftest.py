@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import json
 import os
 import pty
@@ -139,8 +140,13 @@ def spawn() -> Say:
 
 @pytest.fixture(scope="session")
 def demo_made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Said]:
-    """The data folder of one whole demo, and what it printed."""
-    data = tmp_path_factory.mktemp("demo") / "data"
+    """The data folder of one whole demo, and what it printed; made once, whoever imports this."""
+    return _demo(tmp_path_factory.getbasetemp() / "demo")
+
+
+@functools.cache
+def _demo(folder: Path) -> tuple[Path, Said]:
+    data = folder / "data"
     words = ["demo", "--json", "--app", str(PROJECT), "--data", str(data)]
     done = subprocess.run([PROGRAM, *words], capture_output=True, text=True, check=True)
     return data, Said(done.returncode, done.stdout, done.stderr)
@@ -148,12 +154,17 @@ def demo_made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Said]:
 
 @pytest.fixture(scope="session")
 def asked_made(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A data folder in which three runs wait for people."""
-    data = tmp_path_factory.mktemp("asked") / "data"
+    """A data folder in which three runs wait for people; made once, whoever imports this."""
+    return _asked(tmp_path_factory.getbasetemp() / "asked")
+
+
+@functools.cache
+def _asked(folder: Path) -> Path:
+    data = folder / "data"
 
     async def make() -> None:
         app = load_app(PROJECT)
-        data.mkdir()
+        data.mkdir(parents=True)
         await load_systems(app, data, SAMPLES)
         async with Runtime.open(app, data) as runtime:
             for request in json.loads((SAMPLES / "requests.json").read_text()):

@@ -7,7 +7,7 @@ from decimal import Decimal
 
 import pytest
 
-from agent_runtime import Envelope
+from agent_runtime import Edge, Envelope, Workflow
 from agent_runtime.activation import Activation
 from agent_runtime.app import App
 from agent_runtime.brief import Brief
@@ -26,7 +26,17 @@ from agent_runtime.replay.stub import Live
 from agent_runtime.settings import ModelSettings
 from agent_runtime.verdict import Verdict, VerdictKind
 from tests.conftest import OpenOffice
-from tests.ledger import POLICY, make_app, make_pay, pay_once, pay_workflow, proposal
+from tests.ledger import (
+    POLICY,
+    PayRequest,
+    make_app,
+    make_pay,
+    pay_as,
+    pay_once,
+    pay_step,
+    pay_workflow,
+    proposal,
+)
 from tests.office import Office
 from tests.replay.conftest import PROMPTED, rewrite
 
@@ -75,7 +85,7 @@ async def test_the_same_policy_changes_nothing(past: Office) -> None:
 async def test_a_stricter_limit_says_which_decisions_change(past: Office) -> None:
     """With amounts, old and new rules, and who would be asked."""
     found = await tried(past, STRICTER)
-    assert found.totals == {"now asked": 1, "other people": 3}
+    assert (found.totals, found.unchanged) == ({"now asked": 1, "other people": 3}, 1)
     (asked,) = [change for change in found.changes if change.kind == "now asked"]
     assert (asked.amount, asked.old.rules, asked.new.rules) == (
         Decimal("50.00"),
@@ -106,6 +116,72 @@ async def test_where_the_recording_ends_is_unknown_and_not_unchanged(past: Offic
     approved = next(change for change in found.changes if change.people == "approved")
     assert approved.then == "ends completed"
     assert past.bank.payouts == past.record(past.read(alarm.run)).payouts
+
+
+async def test_how_a_run_goes_on_is_unknown_where_its_recordings_are_gone(past: Office) -> None:
+    """What policy answers is known from the history alone; the graph cannot be played."""
+    rewrite(past, "DELETE FROM contents")
+    found = await tried(past, STRICTER)
+    (asked,) = [change for change in found.changes if change.kind == "now asked"]
+    assert asked.then.startswith(f"unknown: Run {asked.run} cannot be replayed")
+    assert [(one.run, one.why) for one in found.unknown] == [(asked.run, asked.then)]
+
+
+async def test_what_was_erased_and_what_has_no_policy_is_counted_apart(past: Office) -> None:
+    """Never as unchanged: each with its reason."""
+    rewrite(past, "DELETE FROM event_bodies WHERE body LIKE '%signals%' AND body LIKE '%550.00%'")
+    found = await tried(past, POLICY)
+    assert (found.decisions, found.unchanged) == (4, 4)
+    assert [one.why for one in found.unknown] == ["its content was erased"]
+    none = Change("no policy", replace(past.runtime.app, policies={}))
+    found = await tried_app(past, none)
+    assert (found.unchanged, [one.why for one in found.unknown][1:]) == (
+        0,
+        ["there would be no policy 'ledger'"] * 4,
+    )
+
+
+async def test_what_the_runtime_denied_itself_stays_as_it_is(open_office: OpenOffice) -> None:
+    """A person's no binds whatever policy says; that none had a part in it is told."""
+    again = Edge("pay_out", "pay_out", on=frozenset({"rejected"}), at_most=2)
+    steps = [pay_step(make_pay(), pay_as())]
+    office = await open_office(workflow=Workflow("ledger", PayRequest, steps, [again], "customer"))
+    office.bank.put("a1", amount="500.00")
+    assert len((await office.flow("lena reject")).verdicts) == 2
+    found = await tried(office, LOOSER)
+    assert (found.decisions, found.without_policy, found.unchanged) == (2, 1, 1)
+    assert [one.visit for one in found.changes] == [1]
+
+
+async def test_what_was_denied_without_its_facts_cannot_be_asked_again(past: Office) -> None:
+    await past.flow(account="nobody")
+    found = await tried(past, POLICY)
+    assert (found.decisions, [one.why for one in found.unknown]) == (
+        5,
+        ["it was denied before its facts were known"],
+    )
+    assert Limits(unknown=0).broken(found) == ("not rehearsed: 1, at most 0",)
+    assert Limits(unknown=1).broken(found) == ()
+
+
+async def test_a_server_plays_no_graph_for_a_proposal(past: Office) -> None:
+    """It answers others meanwhile: what an answer leads to is for the command line."""
+    change = await Activation(past.runtime).propose("ledger", "petra", "Less.", STRICTER)
+    found = await Activation(past.runtime).rehearse(change)
+    assert (len(found.changes), found.rerun, {one.then for one in found.changes}) == (4, 0, {""})
+
+
+async def test_the_changed_policy_is_what_has_to_refuse_them(
+    past: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The one in force refuses them all the same."""
+    judge = PolicySet.judge
+    fresh = with_policies(past.runtime.app, {"ledger": STRICTER}).policies["ledger"].digest
+    open_ = Verdict(kind="allow", rules=("open",))
+    monkeypatch.setattr(
+        PolicySet, "judge", lambda s, q: open_ if s.digest == fresh else judge(s, q)
+    )
+    assert len((await tried(past, STRICTER)).fixtures.let_through) == 25
 
 
 async def test_what_no_policy_may_allow_is_tried(past: Office) -> None:
@@ -143,13 +219,24 @@ async def test_a_rehearsal_that_sees_no_change_says_nothing(
         await tried(past, STRICTER)
 
 
-async def test_there_is_no_report_without_trust(past: Office) -> None:
+@pytest.mark.parametrize(
+    ("was", "other"),
+    [
+        ('["ask-lead"]', '["ask-nobody"]'),
+        ('"role":"lead"', '"role":"boss"'),
+        ('"kind":"needs_approval"', '"kind":"deny"'),
+    ],
+    ids=["by other rules", "other people", "another answer"],
+)
+async def test_there_is_no_report_without_trust(past: Office, was: str, other: str) -> None:
     """An answer in the history that the old policy would not give: nothing else is said."""
-    rewrite(
+    changed = rewrite(
         past,
-        "UPDATE event_bodies SET body = replace(body, '[\"ask-lead\"]', '[\"ask-nobody\"]')"
+        "UPDATE event_bodies SET body = replace(body, ?, ?)"
         " WHERE body LIKE '%signals%' AND body LIKE '%550.00%'",
+        *(was, other),
     )
+    assert changed == 1
     with pytest.raises(Conflict, match="doesn't give 1 of its own answers again"):
         await tried(past, STRICTER)
 
