@@ -8,7 +8,7 @@ import pickle
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from multiprocessing import get_context
 from pathlib import Path
 
@@ -45,11 +45,13 @@ class Case:
 @dataclass(frozen=True)
 class Kit:
     """What a process needs to make the same policy sets: the project's folder, the versions of its
-    workflows, and each set's name, texts and tools."""
+    workflows, and each set's name, texts and tools. `prompts`: those of a changed app, for runs
+    that are played."""
 
     folder: Path
     workflows: Mapping[str, str]
     sets: Sequence[tuple[str, Mapping[str, str], Sequence[str]]]
+    prompts: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
 
 Place = tuple[Question, int | None, int | None]
@@ -131,13 +133,20 @@ _sets: list[PolicySet] = []
 
 def unpack(kit: Kit) -> None:
     """Make the policy sets in a new process; what it raises breaks the pool."""
+    _sets.extend(unpacked(kit)[1])
+
+
+def unpacked(kit: Kit) -> tuple[App, list[PolicySet]]:
+    """The project without its policies, and the sets; raises RuntimeError for other code."""
     app = load_app(kit.folder, lenient=True)
     if _versions(app) != dict(kit.workflows):
         raise RuntimeError("The project's folder holds other code by now.")
     tools = {tool.name: tool for tool in write_tools(app.workflows.values())}
+    sets = []
     for name, texts, held in kit.sets:
         own = {file: text for file, text in texts.items() if file != BASE_FILE}
-        _sets.append(PolicySet.load(name, own, [tools[one] for one in held]))
+        sets.append(PolicySet.load(name, own, [tools[one] for one in held]))
+    return app, sets
 
 
 def _judge_packed(part: bytes) -> list[Answers]:

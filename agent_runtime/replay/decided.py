@@ -31,6 +31,10 @@ POLICYS_OWN = frozenset({NO_RULE, POLICY_ERROR, UNKNOWN_TOOL})
 """Ids by which a policy set itself says that it has no rule."""
 
 
+Asked = tuple[str, int, str]
+"""A step, the number of its visit, and the digest of the action that it proposed."""
+
+
 @dataclass(frozen=True)
 class Decided:
     """One judgement of the gate: the question, the answer, and what people made of it."""
@@ -58,8 +62,7 @@ class Decided:
         """What people answered; empty where nobody was asked, or has answered."""
         if self.answered is None:
             return ""
-        edited = any(one.kind == "edit" for one in self.answered.decisions)
-        status = "edited" if edited else self.answered.status
+        status = self.answered.status
         return status if status in ("approved", "rejected", "edited", "responded") else ""
 
     @property
@@ -85,7 +88,7 @@ class Reader:
     session: Session
     app: App
     _runs: dict[str, Run] = field(default_factory=dict)
-    _asked: dict[str, dict[tuple[str, int], Approval]] = field(default_factory=dict)
+    _asked: dict[str, dict[Asked, Approval]] = field(default_factory=dict)
     _policies: dict[str, PolicySet | None] = field(default_factory=dict)
 
     def read(self, events: Sequence[Event]) -> Iterator[Decided | Skipped]:
@@ -141,7 +144,7 @@ class Reader:
             question=_question(body, tool, _facts(run, step, workflow.subject)),
             verdict=Verdict.model_validate(body["verdict"]),
             action_digest=body["action_digest"],
-            answered=self._approvals(run.id).get((step.name, body["visit"])),
+            answered=self._approvals(run.id).get((step.name, body["visit"], body["action_digest"])),
         )
 
     def _run(self, run_id: str) -> Run:
@@ -149,10 +152,11 @@ class Reader:
             self._runs[run_id] = self.session.runs.get(run_id)
         return self._runs[run_id]
 
-    def _approvals(self, run_id: str) -> dict[tuple[str, int], Approval]:
+    def _approvals(self, run_id: str) -> dict[Asked, Approval]:
+        """The last question about each action: what a person made of it is another one's."""
         if run_id not in self._asked:
             found = self.session.approvals.find(run_id=run_id)
-            self._asked[run_id] = {(one.step, one.visit): one for one in found}
+            self._asked[run_id] = {(one.step, one.visit, one.action_digest): one for one in found}
         return self._asked[run_id]
 
 

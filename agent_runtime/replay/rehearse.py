@@ -9,26 +9,22 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable, Sequence
-from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
 from datetime import datetime
 from time import perf_counter
 from typing import Any
 
 from agent_runtime.app import App
-from agent_runtime.errors import AgentRuntimeError, Conflict, InvalidInput
+from agent_runtime.errors import Conflict, InvalidInput
 from agent_runtime.event import Event
 from agent_runtime.policy import PolicySet
 from agent_runtime.replay.change import Change
 from agent_runtime.replay.crew import ALONE, Advance, Case, judge
 from agent_runtime.replay.decided import Decided, Reader, Skipped, tools_of
 from agent_runtime.replay.fixtures import try_fixtures
-from agent_runtime.replay.player import Gap
+from agent_runtime.replay.plays import FEW, Plays
 from agent_runtime.replay.rehearsal import Changed, Fixtures, Rehearsal, Unknown, name_of
-from agent_runtime.replay.stage import Stage, staged
 from agent_runtime.replay.tally import Judged, agreement, changed, load
-from agent_runtime.replay.tape import load_tape
-from agent_runtime.run import Run
 from agent_runtime.settings import ModelSettings
 from agent_runtime.store import Session
 from agent_runtime.verdict import Verdict
@@ -40,7 +36,6 @@ SHOWN = 5
 """Decisions that an error names."""
 
 CANARY = '@id("canary") forbid (principal, action, resource);'
-UNKNOWN = "unknown"
 
 
 @dataclass(frozen=True)
@@ -95,8 +90,10 @@ async def rehearse(
     asking: ModelSettings,
     advance: Advance = lambda: None,
     alone: int = ALONE,
+    few: int = FEW,
 ) -> Rehearsal:
-    """Try a change on a stretch of history; more decisions than `alone` in processes.
+    """Try a change on a stretch of history; more decisions than `alone`, and more runs to be played
+    than `few`, in processes.
 
     Raises InvalidInput where there is none, Conflict where the old policy doesn't give every old
     answer again.
@@ -105,8 +102,7 @@ async def rehearse(
     events = _judgements(session, stretch)
     past = await _ask_again(session, app, change, events, advance, alone)
     canary = _flips(app, past.trusted)
-    async with AsyncExitStack() as stack:
-        outcome = await _Work(session, change, asking, stack).all(past, advance)
+    outcome = await _Work(change, Plays(session, change, asking, few)).all(past, advance)
     return Rehearsal(
         change=change.what,
         **_named(app, change, events),
@@ -253,87 +249,57 @@ def _flips(app: App, decided: Sequence[Decided]) -> bool:
     return True
 
 
+@dataclass(frozen=True)
 class _Work:
-    """One rehearsal at work; a stage is set up once a graph has to be played."""
+    """One rehearsal at work; what has to be played is played once."""
 
-    def __init__(
-        self, session: Session, change: Change, asking: ModelSettings, stack: AsyncExitStack
-    ) -> None:
-        self._session = session
-        self._change = change
-        self._asking = asking
-        self._stack = stack
-        self._opened: Stage | None = None
-        self._ends: dict[str, str] = {}
-        self._rerun = 0
-        self._live = 0
+    change: Change
+    plays: Plays
 
     async def all(self, past: Past, advance: Advance) -> Outcome:
         """Every answer under the change, and what follows from those that are other."""
-        judged, lost = await self._graphs(past, advance) if self._change.graphs else past.judged()
+        judged, lost = await self._graphs(past, advance) if self.change.graphs else past.judged()
         changes, open_ends = await self._changes(judged)
-        return Outcome(judged, changes, [*lost, *open_ends], self._rerun, self._live)
+        ends = self.plays.endings.values()
+        played, live = sum(end.played for end in ends), sum(end.live for end in ends)
+        return Outcome(judged, changes, [*lost, *open_ends], played, live)
 
     async def _graphs(self, past: Past, advance: Advance) -> tuple[list[Judged], list[Unknown]]:
         """Every run played whole: what its gates say then, as far as the recording goes."""
         judged: list[Judged] = []
         lost: list[Unknown] = []
-        for run_id, ones in _by_run(past.trusted).items():
-            said = await self._play(run_id)
+        runs = _by_run(past.trusted)
+        await self.plays.play(runs, lambda run_id: _tell(advance, len(runs[run_id])))
+        for run_id, ones in runs.items():
+            end = self.plays.endings[run_id]
             for one in ones:
-                advance()
-                now = said.get((one.step, one.visit))
+                now = end.said.get((one.step, one.visit))
                 if now is None:
-                    lost.append(_unknown(one, self._ends[run_id]))
+                    lost.append(_unknown(one, end.words))
                 else:
                     judged.append(Judged(one, now))
         return judged, lost
 
     async def _changes(self, judged: Sequence[Judged]) -> tuple[list[Changed], list[Unknown]]:
         """What comes out otherwise, with what follows from it."""
+        other = [one for one in judged if not one.same]
+        flipped = [one.decided for one in other if self.change.follow and one.flips]
+        await self.plays.play(one.run.id for one in flipped)
+        followed = {one.number for one in flipped}
         changes: list[Changed] = []
         open_ends: list[Unknown] = []
-        for one in judged:
-            if one.same:
-                continue
+        for one in other:
             run_id = one.decided.run.id
-            flips = self._change.follow and one.now.kind != one.decided.verdict.kind
-            if flips and run_id not in self._ends:
-                await self._play(run_id)
-            then = self._ends.get(run_id, "") if flips else ""
-            changes.append(changed(one, then))
-            if then.startswith(UNKNOWN):
-                open_ends.append(Unknown(run=run_id, number=None, why=then))
+            end = self.plays.endings[run_id] if one.decided.number in followed else None
+            changes.append(changed(one, "" if end is None else end.words))
+            if end is not None and end.unknown:
+                open_ends.append(Unknown(run=run_id, number=None, why=end.words))
         return changes, open_ends
 
-    async def _play(self, run_id: str) -> dict[tuple[str, int], Verdict]:
-        """Play one run under the change; how it ends is kept."""
-        stage = await self._stage()
-        try:
-            run, gap, events = await stage.try_on(load_tape(self._session, run_id))
-        except AgentRuntimeError as error:
-            self._ends[run_id] = f"{UNKNOWN}: {error.message}"
-            return {}
-        self._rerun += 1
-        self._live += stage.asked_live
-        self._ends[run_id] = _end(run, gap, events)
-        bodies = [e.body or {} for e in events if e.type == "gate.judged"]
-        return {(b["step"], b["visit"]): Verdict.model_validate(b["verdict"]) for b in bodies}
 
-    async def _stage(self) -> Stage:
-        if self._opened is None:
-            opening = staged(self._change.app, self._asking, self._change.live)
-            self._opened = await self._stack.enter_async_context(opening)
-        return self._opened
-
-
-def _end(run: Run, gap: Gap | None, events: Sequence[Event]) -> str:
-    """How a run ends under the change, or where its recording does."""
-    if gap is None:
-        return "asks people" if run.state == "paused" else f"ends {run.state}"
-    place = next((e.body or {} for e in reversed(events) if "step" in (e.body or {})), {})
-    where = f"step {place.get('step', '')}".strip()
-    return f"{UNKNOWN} after {where}: its {gap.what} was never recorded"
+def _tell(advance: Advance, times: int) -> None:
+    for _ in range(times):
+        advance()
 
 
 def _by_run(decided: Iterable[Decided]) -> dict[str, list[Decided]]:

@@ -24,6 +24,11 @@ class Judged:
         then = self.decided.verdict
         return (self.now.kind, self.now.slots) == (then.kind, then.slots)
 
+    @property
+    def flips(self) -> bool:
+        """Whether the run goes on otherwise: by whom people are asked is another matter."""
+        return self.now.kind != self.decided.verdict.kind
+
 
 def changed(one: Judged, then: str) -> Changed:
     """One decision that comes out otherwise; `then`: how its run goes on."""

@@ -12,11 +12,17 @@ from pathlib import Path
 import pytest
 
 from agent_runtime.app import App, load_app
+from agent_runtime.errors import RecordingGone
+from agent_runtime.replay import plays
+from agent_runtime.replay.change import Change, with_policies, with_prompt
 from agent_runtime.replay.crew import PART, Answers, Case, judge, kit_of, unpack
 from agent_runtime.replay.decided import Decided, Reader
+from agent_runtime.replay.plays import Plays
 from agent_runtime.replay.rehearse import _read
+from agent_runtime.replay.tape import Tape, load_tape
 from agent_runtime.runtime import Runtime
-from agent_runtime.settings import Settings
+from agent_runtime.settings import ModelSettings, Settings
+from agent_runtime.store import Session
 from agent_runtime.trigger import Trigger
 from tests.office import OFFLINE, Office
 from tools.shop import Shop
@@ -41,11 +47,10 @@ def kinds(answers: list[Answers]) -> list[str]:
 
 
 @pytest.fixture
-async def shop_case(tmp_path: Path) -> AsyncIterator[tuple[App, Decided]]:
-    """What the gate decided about a sample request of the project that ships."""
-    app = load_app(PROJECT)
+async def shop(tmp_path: Path) -> AsyncIterator[Runtime]:
+    """The project that ships, at work on its sample requests up to the first that is judged."""
     settings = Settings.model_validate(OFFLINE)
-    async with Runtime.open(app, tmp_path, settings=settings) as runtime:
+    async with Runtime.open(load_app(PROJECT), tmp_path, settings=settings) as runtime:
         shop = runtime.resources()[0]
         assert isinstance(shop, Shop)
         await shop.load(json.loads((SAMPLES / "shop.json").read_text(encoding="utf-8")))
@@ -56,9 +61,16 @@ async def shop_case(tmp_path: Path) -> AsyncIterator[tuple[App, Decided]]:
             await runtime.drive(run.id)
             if session.events.judged(None, 1):
                 break
-        (decided,) = Reader(session, app).read(session.events.judged(None, 1))
-        assert isinstance(decided, Decided)
-        yield app, decided
+        yield runtime
+
+
+@pytest.fixture
+def shop_case(shop: Runtime) -> tuple[App, Decided]:
+    """What the gate decided."""
+    session = shop.store.read("default")
+    (decided,) = Reader(session, shop.app).read(session.events.judged(None, 1))
+    assert isinstance(decided, Decided)
+    return shop.app, decided
 
 
 async def test_processes_answer_as_a_thread_does(shop_case: tuple[App, Decided]) -> None:
@@ -131,3 +143,49 @@ async def test_reading_the_past_lets_others_have_their_turn(asking: Office) -> N
     asked, unknown = await _read(Reader(session, asking.runtime.app), events)
     ticking.cancel()
     assert (len(asked), unknown, turns >= 10) == (100, [], True)
+
+
+@pytest.fixture
+def stricter(shop: Runtime) -> App:
+    """Nothing may run unattended any more."""
+    text = (PROJECT / "policies" / "refund.cedar").read_text(encoding="utf-8")
+    return with_policies(shop.app, {"refund": text.replace('"100.00"', '"0.01"')})
+
+
+async def test_runs_are_played_in_processes_as_on_one_stage(
+    shop: Runtime, stricter: App, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each is told to the bar, one whose recordings are gone too."""
+    session = shop.store.read("default")
+    runs = [run.id for run in session.runs.find()]
+    read = load_tape
+    gone = {"run-gone": RecordingGone("run-gone", "they were pruned")}
+
+    def load(of: Session, run_id: str) -> Tape:
+        if run_id in gone:
+            raise gone[run_id]
+        return read(of, run_id)
+
+    monkeypatch.setattr(plays, "load_tape", load)
+    change, told = Change("stricter", stricter), list[str]()
+    here, there = (Plays(session, change, ModelSettings(), few=few) for few in (99, 0))
+    await here.play([*runs, *gone])
+    await there.play([*runs, *gone], told.append)
+    assert there.endings == here.endings
+    assert sorted(told) == sorted([*runs, *gone])
+    assert [run for run, end in there.endings.items() if end.unknown] == ["run-gone"]
+    assert "asks people" in [end.words for end in there.endings.values()]
+
+
+def test_a_process_plays_under_all_that_is_changed(
+    stricter: App, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Policies and prompts as they would be, not as the folder has them."""
+    changed = with_prompt(stricter, "decide", "Decide at once.")
+    kit = kit_of(changed, list(changed.policies.values()))
+    assert kit is not None
+    monkeypatch.setattr(plays, "_here", [])
+    plays._begin(replace(kit, prompts=changed.prompts), ModelSettings())
+    app = plays._here[0][0]
+    assert app.version("refund").id == changed.version("refund").id
+    assert app.version("refund").prompts["decide"] == "Decide at once."

@@ -85,6 +85,7 @@ async def test_the_same_policy_changes_nothing(past: Office) -> None:
 async def test_a_stricter_limit_says_which_decisions_change(past: Office) -> None:
     """With amounts, old and new rules, and who would be asked."""
     found = await tried(past, STRICTER)
+    assert found.alarms == ()  # a person's no, and people are asked still
     assert (found.totals, found.unchanged) == ({"now asked": 1, "other people": 3}, 1)
     (asked,) = [change for change in found.changes if change.kind == "now asked"]
     assert (asked.amount, asked.old.rules, asked.new.rules) == (
@@ -105,6 +106,35 @@ async def test_a_persons_no_that_would_run_unattended_is_the_alarm(past: Office)
     assert Limits().broken(found) == ("rejected by a person, now unattended: 1, at most 0",)
     assert Limits(alarms=1).broken(found) == ()
     assert render_text(found, Limits())[6] == "ALARM: rejected by a person, now unattended: 1"
+
+
+async def test_agreement_counts_yes_and_no_apart(past: Office) -> None:
+    """What nobody answered is no part of it; what is asked still is neither."""
+    found = await tried(past, POLICY.replace('decimal("100.00")', 'decimal("520.00")'))
+    said = found.agreement
+    assert (said.asked, said.agree, said.disagree) == (1, 1, 0)
+
+
+async def test_what_people_edited_is_neither_yes_nor_no(asking: Office) -> None:
+    """It is told as edited, and is no part of the agreement."""
+    asked = await asking.parked()
+    await asking.answer(asked, "lena", "edit", arguments={"note": "by hand"})
+    found = await tried(asking, LOOSER)
+    assert [change.people for change in found.changes] == ["edited"]
+    assert (found.agreement.asked, found.agreement.agree, found.agreement.disagree) == (0, 0, 0)
+
+
+async def test_all_decisions_of_a_prompts_rehearsal_are_told(open_office: OpenOffice) -> None:
+    """So that a bar comes to its end."""
+    office = await open_office(step=PROMPTED)
+    await office.flow()
+    await office.flow()
+    app, told = office.runtime.app, list[int]()
+    change = Change("a prompt", with_prompt(app, "pay", "Decide at once."), graphs=True)
+    session = office.runtime.store.read("default")
+    asking = ModelSettings()
+    found = await rehearse(session, app, change, Stretch(), asking, lambda: told.append(1))
+    assert (found.decisions, len(told)) == (2, 2)
 
 
 async def test_where_the_recording_ends_is_unknown_and_not_unchanged(past: Office) -> None:
@@ -150,7 +180,9 @@ async def test_what_the_runtime_denied_itself_stays_as_it_is(open_office: OpenOf
     assert len((await office.flow("lena reject")).verdicts) == 2
     found = await tried(office, LOOSER)
     assert (found.decisions, found.without_policy, found.unchanged) == (2, 1, 1)
-    assert [one.visit for one in found.changes] == [1]
+    assert [(one.visit, one.people) for one in found.changes] == [(1, "rejected")]
+    said = found.agreement  # the second time, nobody was asked
+    assert (said.asked, said.agree, said.disagree) == (0, 0, 1)
 
 
 async def test_what_was_denied_without_its_facts_cannot_be_asked_again(past: Office) -> None:
