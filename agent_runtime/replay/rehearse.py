@@ -15,6 +15,7 @@ from time import perf_counter
 from typing import Any
 
 from agent_runtime.app import App
+from agent_runtime.clock import to_text
 from agent_runtime.errors import Conflict, InvalidInput
 from agent_runtime.event import Event
 from agent_runtime.policy import PolicySet
@@ -118,7 +119,9 @@ async def rehearse(
 def _judgements(session: Session, stretch: Stretch) -> list[Event]:
     events = session.events.judged(stretch.since, stretch.limit)
     if not events:
-        raise InvalidInput("--since", stretch.since, "there is no decision to rehearse")
+        since = "the beginning" if stretch.since is None else to_text(stretch.since)
+        remedy = "Let runs come to their gates first, or name an earlier time."
+        raise InvalidInput("--since", since, "there is no decision to rehearse", remedy=remedy)
     return events
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -29,8 +29,9 @@ def _head(report: Report) -> Iterator[str]:
     ended = "" if report.ended_at is None else f", ended {_at(report.ended_at)}"
     yield f"run {report.run} is {report.state}{f': {report.reason}' if report.reason else ''}"
     if report.origin is not None:
-        yield f"  forked    from {report.origin['run']}/{report.origin['step']}"
-    yield f"  workflow  {report.workflow}, version {report.label} ({report.version})"
+        yield f"  forked    {_origin(report.origin)}"
+    named = "" if report.label == report.version else f" ({report.version})"
+    yield f"  workflow  {report.workflow}, version {report.label}{named}"
     yield f"  trigger   {report.trigger['kind']} of {report.trigger['owner']}"
     yield f"  started   {_at(report.started_at)}{ended}"
     yield f"  time      {span(report.working)} at work, {span(report.waiting)} waiting"
@@ -41,6 +42,12 @@ def _head(report: Report) -> Iterator[str]:
     for turn in report.turns:
         by = f" by {turn.by}" if turn.by else ""
         yield f"  {_at(turn.at)} {turn.type}{by}{f': {turn.words}' if turn.words else ''}"
+
+
+def _origin(origin: Mapping[str, Any]) -> str:
+    other = f", with other {', '.join(origin['edits'])}" if origin["edits"] else ""
+    stubbed = "; a rehearsal: its effects are stubbed" if origin["rehearsal"] else ""
+    return f"from {origin['run']}/{origin['step']} by {origin['by']}{other}{stubbed}"
 
 
 def _visit(visit: VisitTold) -> Iterator[str]:

@@ -179,6 +179,8 @@ async def test_a_rehearsed_fork_is_judged_by_another_policy(office: Office) -> N
     verdicts = [visit.verdict.kind for visit in report.visits if visit.verdict is not None]
     assert verdicts == ["needs_approval"]
     assert len(office.bank.payouts) == 1
+    told = "by luis, with other policy.ledger; a rehearsal: its effects are stubbed"
+    assert render_text(report)[1].endswith(told)
 
 
 async def test_a_fork_is_told_to_be_one_at_the_terminal(asking: Office) -> None:
@@ -187,5 +189,5 @@ async def test_a_fork_is_told_to_be_one_at_the_terminal(asking: Office) -> None:
     made = await forked(asking, record.run)
     assert run_lines(made, [], [], [])[1] == f"  forked from {record.run.id}/pay_out by luis"
     report = build_report(asking.runtime.store.read("default"), made)
-    assert render_text(report)[1] == f"  forked    from {record.run.id}/pay_out"
+    assert render_text(report)[1] == f"  forked    from {record.run.id}/pay_out by luis"
     assert f"Forked from {record.run.id}/pay_out" in render_page(report)

@@ -327,7 +327,7 @@ async def test_a_prompt_is_tried_on_whole_graphs(open_office: OpenOffice) -> Non
 
 
 async def test_a_rehearsal_over_nothing_is_refused(office: Office) -> None:
-    with pytest.raises(InvalidInput, match="no decision to rehearse"):
+    with pytest.raises(InvalidInput, match=r"no decision to rehearse \(got 'the beginning'"):
         await tried(office, STRICTER)
 
 

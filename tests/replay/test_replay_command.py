@@ -112,7 +112,7 @@ def test_bad_input_is_said_and_changes_nothing(
         (("rehearse",), "--policy"),
         ((*rehearse, "--page", nowhere), "--page"),
         ((*rehearse, "--save-cases", nowhere), "--save-cases"),
-        ((*rehearse, "--since", "2999-01-01T00:00:00Z"), "no decision to rehearse"),
+        ((*rehearse, "--since", "2999-01-01T00:00:00Z"), "to rehearse (got '2999-01-01T"),
         ((*rehearse, "--tenant", "elsewhere"), "no decision to rehearse"),
         (("runs", "explain", run, "--tenant", "elsewhere"), run),
         (
