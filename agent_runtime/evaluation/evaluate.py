@@ -14,6 +14,7 @@ from agent_runtime.evaluation.report import Report, WaitingNow, WorkflowReport
 from agent_runtime.evaluation.window import Window
 from agent_runtime.quality import Quality
 from agent_runtime.store import Session, Store
+from agent_runtime.store.runs import RunFilter
 from agent_runtime.workflow import Workflow
 
 CATCH_UP = 2_000
@@ -45,7 +46,7 @@ class Evaluation:
         error_rate: float = ERROR_RATE,
         most: int | None = CATCH_UP,
     ) -> Report:
-        """What the window shows. Raises NotFound for a workflow that there was nothing of, and
+        """What the window shows. Raises NotFound for a workflow that there neither is nor was, and
         InvalidInput for a rate that is none."""
         if not 0 < error_rate < 1:
             raise InvalidInput("error_rate", error_rate, "is not between 0 and 1")
@@ -54,8 +55,9 @@ class Evaluation:
         found = by_workflow(session.measures.find(window.spans, workflow))
         base = by_workflow(session.measures.find(window.baseline.spans, workflow, "drift"))
         names = sorted(found)
-        if workflow is not None and not names and not session.runs.find([], limit=1):
-            raise NotFound("workflow with runs", workflow)
+        if workflow is not None and not names and not self._known(session, workflow):
+            known = ", ".join(sorted(self._workflows)) or "none"
+            raise NotFound("workflow", workflow, remedy=f"This app has: {known}.")
         return Report(
             since=window.since,
             until=window.until,
@@ -66,6 +68,13 @@ class Evaluation:
                 _workflow(session, name, (found[name], base.get(name, {})), error_rate, quality)
                 for name, quality in ((name, self._quality(name)) for name in names)
             ),
+        )
+
+    def _known(self, session: Session, name: str) -> bool:
+        """Whether it is declared, or was when runs of it were started."""
+        was = RunFilter(workflow=name)
+        return name in self._workflows or bool(
+            session.runs.page(was, newest_first=True, after=None, limit=1)
         )
 
     def _quality(self, name: str) -> Quality:

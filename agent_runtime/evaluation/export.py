@@ -9,15 +9,19 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
+import os
 import re
 import secrets
 import shutil
+import tempfile
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
+from itertools import chain
 from pathlib import Path
-from typing import Any, Literal, assert_never, get_args
+from typing import Any, Literal, TextIO, assert_never, get_args
 
 from agent_runtime.errors import InvalidInput, StoreError
 from agent_runtime.evaluation.example import Example, Json, Redact, examples, redacted
@@ -44,7 +48,7 @@ HELD_OUT_TENTHS = 2
 EVERYTHING = Minimise(text=dict.fromkeys(get_args(Kind), "mask"))
 """What leaves here is read by people and models elsewhere: whatever is recognised is masked."""
 
-PRIVATE, PRIVATE_FOLDER = 0o600, 0o700
+PRIVATE = 0o600
 PAGE = 100
 UNDECLARED = "not_declared"
 
@@ -94,35 +98,55 @@ def write(
     head: Mapping[str, Any],
     now: datetime,
 ) -> Exported:
-    """Write the folder, whole or not at all. Raises InvalidInput where it is there already, or
-    where there is nothing to be written. `head`: where history stood."""
-    redact = Redactor(EVERYTHING).text
+    """Write the folder, whole or not at all. Raises InvalidInput where it is there already, where
+    no run can have been started between the times, or where there is nothing to be written, and
+    StoreError where it cannot be written. `head`: where history stood."""
     if folder.exists():
         raise InvalidInput("--out", str(folder), "is there already", remedy="Name a new folder.")
-    beside = folder.with_name(f".{folder.name}.part")
+    _check_times(wanted, now)
+    lines = _lines(found, wanted.format, Redactor(EVERYTHING).text)
+    first = next(lines, None)
+    if first is None:
+        raise InvalidInput(
+            "--out",
+            str(folder),
+            "nothing was exported: no decided proposal fits",
+            remedy="Widen --since, --until and --workflow; runs must have been decided on.",
+        )
+    beside: Path | None = None
     try:
-        beside.parent.mkdir(parents=True, exist_ok=True)
-        beside.mkdir(mode=PRIVATE_FOLDER)
-        for name in (TRAIN, HELD_OUT, RECORDS, MANIFEST):
-            (beside / name).touch(mode=PRIVATE)
-        counts = _write_records(beside, found, wanted.format, redact)
-        if not sum(counts["verdicts"].values()):
-            raise InvalidInput(
-                "--out",
-                str(folder),
-                "nothing was exported: no decided proposal fits",
-                remedy="Widen --since, --until and --workflow; runs must have been decided on.",
-            )
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        beside = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
+        counts = _write_records(beside, chain([first], lines))
         manifest = _manifest(beside, wanted, counts, head, now)
         text = json.dumps(manifest, indent=1, sort_keys=True) + "\n"
-        (beside / MANIFEST).write_text(text, encoding="utf-8")
+        with _private(beside / MANIFEST) as file:
+            file.write(text)
         beside.rename(folder)
     except OSError as error:
-        raise StoreError(f"{folder} cannot be written: {error.strerror}.") from error
+        raise StoreError(
+            f"{folder} cannot be written: {error.strerror}.",
+            remedy="Nothing was exported. Name a new folder where there is room, and that you may"
+            " write to.",
+        ) from error
     finally:
-        shutil.rmtree(beside, ignore_errors=True)
+        if beside is not None:
+            shutil.rmtree(beside, ignore_errors=True)
     files = {name: file["records"] for name, file in manifest["files"].items()}
     return Exported(folder, files, hashlib.sha256(text.encode()).hexdigest())
+
+
+def _check_times(wanted: Wanted, now: datetime) -> None:
+    since, until = wanted.since, wanted.until
+    if since is not None and since > now:
+        raise InvalidInput("--since", since.isoformat(), "lies in the future")
+    if since is not None and until is not None and since >= until:
+        raise InvalidInput("--since", since.isoformat(), f"is not before {until.isoformat()}")
+
+
+def _private(path: Path) -> TextIO:
+    """A new file that nobody else on the machine reads."""
+    return open(path, "w", encoding="utf-8", opener=partial(os.open, mode=PRIVATE))
 
 
 def verify(folder: Path) -> list[str]:
@@ -155,29 +179,31 @@ def _verify_lines(folder: Path, records: list[Json]) -> list[str]:
     ]
 
 
-def _write_records(
-    folder: Path, found: Iterable[Example], form: Format, redact: Redact
-) -> dict[str, Counter[str]]:
-    counts: dict[str, Counter[str]] = {"verdicts": Counter(), "consent": Counter()}
-    lines: Counter[str] = Counter()
+def _lines(found: Iterable[Example], form: Format, redact: Redact) -> Iterator[tuple[Example, str]]:
+    """Each example that the format has a line for, with it."""
     key = secrets.token_bytes(32)
-    with (
-        (folder / TRAIN).open("w", encoding="utf-8") as train,
-        (folder / HELD_OUT).open("w", encoding="utf-8") as held_out,
-        (folder / RECORDS).open("w", encoding="utf-8") as records,
-    ):
-        for example in found:
-            shaped = shape(example, form)
-            if shaped is None:
-                continue
+    for example in found:
+        shaped = shape(example, form)
+        if shaped is not None:
             unnamed = redacted(shaped, hide(example.subject, key, redact))
-            line = json.dumps(unnamed, ensure_ascii=False)
+            yield example, json.dumps(unnamed, ensure_ascii=False)
+
+
+def _write_records(folder: Path, lines: Iterable[tuple[Example, str]]) -> dict[str, Counter[str]]:
+    counts: dict[str, Counter[str]] = {"verdicts": Counter(), "consent": Counter()}
+    written: Counter[str] = Counter()
+    with (
+        _private(folder / TRAIN) as train,
+        _private(folder / HELD_OUT) as held_out,
+        _private(folder / RECORDS) as records,
+    ):
+        for example, line in lines:
             name = HELD_OUT if is_held_out(example.subject) else TRAIN
             (held_out if name == HELD_OUT else train).write(line + "\n")
-            lines[name] += 1
+            written[name] += 1
             counts["verdicts"][example.verdict] += 1
             counts["consent"][example.consent] += 1
-            told = {"file": name, "line": lines[name], "sha256": _hash_of(line)}
+            told = {"file": name, "line": written[name], "sha256": _hash_of(line)}
             about = {"run": example.run_id, "step": example.step, "visit": example.visit}
             rest = {"verdict": example.verdict, "consent": example.consent}
             records.write(json.dumps({**told, **about, **rest}) + "\n")

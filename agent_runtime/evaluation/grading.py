@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from agent_runtime.clock import to_text
 from agent_runtime.errors import Conflict
 from agent_runtime.evaluation.judge import Afterwards, Said, judge
+from agent_runtime.evaluation.rule import Rules
 from agent_runtime.evaluation.seen import see
 from agent_runtime.installation import Installation
 from agent_runtime.quality import Grader, Seen
@@ -21,6 +22,7 @@ class Marker:
 
     def __init__(self, installation: Installation) -> None:
         self._in = installation
+        self._rules = Rules()
 
     async def grade(self, tenant: str, run_id: str, by: str) -> list[Grade]:
         """All that the run's workflow declares, each grader for itself; raises NotFound, Conflict
@@ -46,22 +48,8 @@ class Marker:
 
     async def _one(self, claim: Afterwards, grader: Grader, seen: Seen) -> Said:
         if grader.rule is not None:
-            return by_rule(grader, seen)
+            return await self._rules.ask(grader, seen)
         return await judge(self._in, claim, grader.judge or "", seen)
-
-
-def by_rule(grader: Grader, seen: Seen) -> Said:
-    """What an author's rule says; whatever it raises is told by its type, as its text may hold
-    content."""
-    if grader.rule is None:
-        return Said(None, error="it has no rule")
-    try:
-        score = float(grader.rule(seen))
-    except Exception as error:  # noqa: BLE001 — an author's code: any fault of it is its grade
-        return Said(None, error=type(error).__name__)
-    if not 0 <= score <= 1:
-        return Said(None, error="its score is not from 0 to 1")
-    return Said(score)
 
 
 def together(parts: Sequence[Said]) -> Said:

@@ -53,7 +53,7 @@ def _first_of_month(day: date) -> date:
 def window(since: date | None, until: date | None, today: date) -> Window:
     """The days asked for; raises InvalidInput for those that nothing can be known of."""
     last = until or today
-    first = since or last - timedelta(days=USUAL - 1)
+    first = since or last - min(timedelta(days=USUAL - 1), last - date.min)
     if last > today:
         raise InvalidInput("until", last.isoformat(), "lies in the future", remedy=_today(today))
     if first > today:
@@ -62,6 +62,10 @@ def window(since: date | None, until: date | None, today: date) -> Window:
         raise InvalidInput("since", first.isoformat(), f"is after until, {last.isoformat()}")
     if (last - first).days >= LONGEST:
         raise InvalidInput("since", first.isoformat(), f"makes more than {LONGEST} days")
+    if first - date.min <= last - first:
+        raise InvalidInput(
+            "since", first.isoformat(), "leaves no days before it to hold it against"
+        )
     return Window(first, last)
 
 

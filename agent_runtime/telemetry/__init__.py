@@ -11,6 +11,7 @@ import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from datetime import datetime
+from functools import cached_property
 from socket import gethostname
 from typing import Any
 
@@ -18,6 +19,7 @@ from opentelemetry.context import attach, detach
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import SpanProcessor, TracerProvider
 from opentelemetry.sdk.trace.id_generator import RandomIdGenerator
+from opentelemetry.sdk.trace.sampling import ALWAYS_ON
 from opentelemetry.trace import (
     INVALID_SPAN,
     Link,
@@ -47,6 +49,27 @@ CLOSE = 2.0
 """Seconds that the end of a program may wait for what is not exported yet."""
 
 
+class _Process(Resource):
+    """What spans come from. It never changes, and is hashed for every span that is exported."""
+
+    @classmethod
+    def here(cls) -> _Process:
+        """This process, with what the environment says of it."""
+        ours = {
+            "service.name": "agent-runtime",
+            "service.instance.id": f"{gethostname()}:{os.getpid()}",
+        }
+        whole = Resource.create(ours)
+        return cls(whole.attributes, whole.schema_url)
+
+    @cached_property
+    def _hash(self) -> int:
+        return super().__hash__()
+
+    def __hash__(self) -> int:
+        return self._hash
+
+
 class Telemetry:
     """Makes spans. Without an OTLP endpoint in the environment nothing is exported.
 
@@ -55,13 +78,10 @@ class Telemetry:
 
     def __init__(self, *processors: SpanProcessor, capture: Capture | None = None) -> None:
         self._ids = PlannedIds()
-        self._resource = Resource.create(
-            {
-                "service.name": "agent-runtime",
-                "service.instance.id": f"{gethostname()}:{os.getpid()}",
-            }
-        )
-        self._provider = TracerProvider(resource=self._resource, id_generator=self._ids)
+        self._resource = _Process.here()
+        # Every run is traced whole, whatever the environment says: its spans come from several
+        # processes, and its root is owed. The decision costs nothing where it is always the same.
+        self._provider = TracerProvider(ALWAYS_ON, self._resource, id_generator=self._ids)
         self.received = Received()
         processors = processors or exporting(self.received)
         self.exports = bool(processors)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -12,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from agent_runtime.errors import InvalidInput
+from agent_runtime.errors import InvalidInput, StoreError
 from agent_runtime.evaluation.example import Example
 from agent_runtime.evaluation.export import (
     FORMATS,
@@ -129,7 +130,9 @@ async def test_an_export_over_nothing_says_so_and_writes_nothing(
 ) -> None:
     with pytest.raises(InvalidInput, match="no decided proposal fits"):
         export(asking, tmp_path / "out", "preference")
-    assert not [name for name in named(tmp_path) if "out" in name]
+    with pytest.raises(InvalidInput, match="no decided proposal fits"):
+        export(asking, tmp_path / "some" / "where", "preference")
+    assert not {"out", "some"} & set(named(tmp_path))
 
 
 async def test_a_folder_that_is_there_is_never_written_into(
@@ -141,10 +144,50 @@ async def test_a_folder_that_is_there_is_never_written_into(
     assert list((tmp_path / "out").iterdir()) == []
 
 
+@pytest.mark.parametrize(
+    ("since", "until", "why"), [(1, None, "in the future"), (-1, -1, "before"), (-1, -2, "before")]
+)
+async def test_times_that_no_run_can_be_between_are_told(
+    decided: Office, tmp_path: Path, since: int, until: int | None, why: str
+) -> None:
+    """Not that nothing was found between them."""
+    days = {"since": since, "until": until}
+    times = {name: at and decided.clock.now() + timedelta(days=at) for name, at in days.items()}
+    with pytest.raises(InvalidInput, match=f"--since: .*{why}"):
+        export(decided, tmp_path / "out", "supervised", **times)
+    assert "out" not in named(tmp_path)
+
+
+async def test_where_nothing_can_be_written_is_told_with_a_remedy(
+    decided: Office, tmp_path: Path
+) -> None:
+    (tmp_path / "file").write_text("mine")
+    with pytest.raises(StoreError, match=r"cannot be written.*Name a new folder") as told:
+        export(decided, tmp_path / "file" / "out", "supervised")
+    assert told.value.exit_code == 6
+    assert (tmp_path / "file").read_text() == "mine"
+
+
+async def test_what_breaks_in_the_middle_leaves_nothing_there(
+    decided: Office, tmp_path: Path
+) -> None:
+    """Neither the folder nor its parts; what another export is writing beside it stays."""
+    (tmp_path / ".out.other").mkdir()
+
+    def breaking() -> Iterator[Example]:
+        yield EXAMPLE
+        raise OSError(28, "No space left on device")
+
+    before = named(tmp_path)
+    with pytest.raises(StoreError, match="No space left"):
+        write(tmp_path / "out", breaking(), Wanted("supervised"), HEAD, NOON)
+    assert named(tmp_path) == before
+
+
 async def test_only_what_the_filters_ask_for_leaves(decided: Office, tmp_path: Path) -> None:
-    tomorrow = decided.clock.now() + timedelta(days=1)
+    decided.clock.move(timedelta(days=1))
     with pytest.raises(InvalidInput, match="no decided proposal"):
-        export(decided, tmp_path / "out", "supervised", since=tomorrow)
+        export(decided, tmp_path / "out", "supervised", since=decided.clock.now())
     with pytest.raises(InvalidInput, match="no decided proposal"):
         export(decided, tmp_path / "out", "supervised", consented=True)  # nobody was asked
 

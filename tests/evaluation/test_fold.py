@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from agent_runtime.errors import InvalidInput
+from agent_runtime.errors import InvalidInput, NotFound
 from agent_runtime.evaluation.calibration import meaning_of
 from agent_runtime.evaluation.evaluate import Evaluation
 from agent_runtime.evaluation.keeper import Keeper
@@ -181,6 +181,30 @@ def test_a_window_of_which_nothing_can_be_known_is_refused(
     with pytest.raises(InvalidInput, match=says) as refused:
         window(since, until, TODAY)
     assert refused.value.field == field
+
+
+def test_the_first_days_that_there_are_have_none_before_them() -> None:
+    """Nothing could be held against anything."""
+    for until in (date.min, date.min + timedelta(days=1), date.min + timedelta(days=40)):
+        for since in (None, date.min):
+            if since is None and until - date.min > timedelta(days=30):
+                continue
+            with pytest.raises(InvalidInput, match="leaves no days before"):
+                window(since, until, TODAY)
+    two = window(date.min + timedelta(days=2), date.min + timedelta(days=3), TODAY)
+    assert two.baseline == Window(date.min, date.min + timedelta(days=1))
+
+
+async def test_a_workflow_that_neither_is_nor_was_has_no_figures(asking: Office) -> None:
+    """A misspelt name is told, with those that there are; one without runs is just without."""
+    days, report = window(None, None, TODAY), asking.runtime.evaluation.report
+    assert (await report("default", days, workflow="ledger")).workflows == ()
+    await asking.flow("lena approve")
+    with pytest.raises(NotFound, match=r"no workflow 'leger'.*ledger"):
+        await report("default", days, workflow="leger")
+    was = Evaluation(asking.runtime.store, asking.runtime.keeper, {})
+    before = Window(TODAY - timedelta(days=9), TODAY - timedelta(days=8))
+    assert (await was.report("default", before, workflow="ledger")).workflows == ()
 
 
 @pytest.mark.parametrize("days", range(0, 130, 7))

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import asyncio
 import math
+import sys
+import threading
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
 from agent_runtime.errors import Conflict
-from agent_runtime.evaluation.grading import by_rule, together
+from agent_runtime.evaluation.grading import together
 from agent_runtime.evaluation.judge import Said
+from agent_runtime.evaluation.rule import Rules, by_rule
 from agent_runtime.quality import Grader, Quality, Seen
 from tests.conftest import OpenOffice
 from tests.ledger import make_pay, pay_once, pay_workflow
 from tests.office import Office
+from tests.patience import PATIENCE
 
 SEEN = Seen(workflow="pay", state="completed", input={}, envelopes=(), executed=())
 MUTE = Said(None, error="it slept")
@@ -33,6 +39,39 @@ def test_a_score_is_from_0_to_1(said: float, score: float | None) -> None:
 def test_what_is_no_number_is_no_score(said: float) -> None:
     """A mean over it would be none either."""
     assert by_rule(Grader("g", rule=lambda _: said), SEEN).score is None
+
+
+@pytest.mark.parametrize("said", ["", "good", None, [1], 1j, 10**400])
+def test_what_is_nonsense_is_no_score(said: Any) -> None:
+    """It is told by the type of its fault, and by nothing that it said."""
+    found = by_rule(Grader("g", rule=lambda _: said), SEEN)
+    assert found.score is None
+    assert found.error in {"ValueError", "TypeError", "OverflowError"}
+
+
+def test_a_rule_that_would_end_the_program_could_not_tell() -> None:
+    """No grader ends a server."""
+    assert by_rule(Grader("g", rule=lambda _: sys.exit(3)), SEEN).error == "SystemExit"
+
+
+async def test_a_rule_that_hangs_is_left_alone_and_holds_up_nobody() -> None:
+    """It could not tell; until it has come back it is asked nothing more."""
+    back = threading.Event()
+    rules, stuck = Rules(patience=0.05), Grader("g", rule=lambda _: back.wait())
+    assert (await rules.ask(stuck, SEEN)).error == "it took longer than 0.05 s"
+    assert (await rules.ask(stuck, SEEN)).error == "it has not come back from another run"
+    back.set()
+    (thread,) = rules._late.values()
+    await asyncio.to_thread(thread.join, PATIENCE)
+    assert (await Rules().ask(stuck, SEEN)).score == 1.0
+    assert "another run" not in (await rules.ask(stuck, SEEN)).error
+
+
+async def test_what_a_rule_does_to_what_it_sees_nobody_else_sees() -> None:
+    """Each judges the run as it was."""
+    seen = replace(SEEN, input={"order": {"paid": True}})
+    spoiler = Grader("g", rule=lambda one: bool(one.input["order"].pop("paid")))
+    assert [(await Rules().ask(spoiler, seen)).score for _ in range(2)] == [1.0, 1.0]
 
 
 def test_graders_together_say_their_mean() -> None:

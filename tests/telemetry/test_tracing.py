@@ -65,6 +65,18 @@ async def test_the_root_has_no_parent_and_every_other_parent_exists(traced: Trac
     assert {span.parent.span_id for span in traced.spans if span.parent is not None} <= ids
 
 
+async def test_no_sampler_in_the_environment_takes_a_run_apart(
+    traced: Traced, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One that decides about roots alone would leave all that is below them without."""
+    monkeypatch.setenv("OTEL_TRACES_SAMPLER", "parentbased_traceidratio")
+    monkeypatch.setenv("OTEL_TRACES_SAMPLER_ARG", "0")
+    run_id = await traced.session()
+    await traced.session("lena approve", run_id=run_id)
+    assert len(traced.roots) == 1
+    assert len(traced.spans) > 10
+
+
 async def test_the_wait_for_people_is_a_span(traced: Traced) -> None:
     """Under the root, with the approval's id and how it ended."""
     run_id = await traced.session()
