@@ -6,7 +6,7 @@ from datetime import date
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, ConfigDict, StrictBool, StrictFloat, StringConstraints
 
 from agent_runtime.access import a_run
 from agent_runtime.api.once import OncePerKey
@@ -45,7 +45,7 @@ class TellOutcome(_Body):
 
     run: Named
     outcome: Named
-    value: Annotated[bool | float, Field(union_mode="left_to_right")]
+    value: StrictBool | StrictFloat
     observed_at: When | None = None
 
 

@@ -9,11 +9,16 @@ from tests.ledger import POLICY
 WORKFLOW = """
 from dataclasses import replace
 
-from agent_runtime import EventTrigger
+from agent_runtime import EventTrigger, Grader, LabelKind, OutcomeKind, Quality
 from tests.ledger import make_pay, pay_workflow
 
 mail = EventTrigger("ledger", owner="mailroom")
-workflow = replace(pay_workflow(make_pay()), triggers=[mail])
+quality = Quality(
+    outcomes=[OutcomeKind("reversed", good=False), OutcomeKind("satisfied", low=1, high=5)],
+    graders=[Grader("broken", rule=lambda seen: 1 / 0), Grader("paid", rule=lambda seen: 1)],
+    labels=[LabelKind("correct", ["yes", "no"], "Would you have paid?")],
+)
+workflow = replace(pay_workflow(make_pay()), triggers=[mail], quality=quality)
 """
 
 STUBBORN = """

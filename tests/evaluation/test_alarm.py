@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 from datetime import timedelta
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 
+from agent_runtime.evaluation.alarm import _share
+from agent_runtime.evaluation.figures import Figures, Place
+from agent_runtime.measure import Sum
 from agent_runtime.notice import Wanted
-from agent_runtime.quality import Alert, Quality
+from agent_runtime.quality import Alert, Quality, Watched
 from agent_runtime.settings import Settings
 from tests.conftest import OpenOffice
 from tests.evaluation.conftest import answered
@@ -63,3 +67,67 @@ async def test_a_webhook_is_told_of_it_by_the_outbox_and_may_be_down(watched: Of
     (notice,) = session.notices.find("due")
     assert (notice.topic, notice.workflow, notice.status) == ("alert", "ledger", "many_rejects")
     assert session.alerts.since("ledger", "many_rejects") is not None
+
+
+def test_each_alert_watches_its_own_share() -> None:
+    """Of sums in which each of them is another one."""
+    counts = {"approve": 50, "edit": 5, "reject": 10, "respond": 35}
+    figures = Figures(
+        {
+            "answered": {Place("", f"\n{kind}", 0): Sum(n=n) for kind, n in counts.items()},
+            "ended": {
+                Place("", "\nfailed", 0): Sum(n=15),
+                Place("", "\ncompleted", 0): Sum(n=85),
+            },
+            "took": {
+                **{Place("", "", i): Sum(n=n) for i, n in ((0, 20), (8, 80))},
+                **{Place("group", "lead", i): Sum(n=n) for i, n in ((0, 99), (8, 1))},
+            },
+            "outcome": {
+                Place("", "reversed", 0): Sum(n=25),
+                Place("", "reversed", 1): Sum(n=75),
+            },
+            "drift": {
+                Place("input a", "x", 0): Sum(n=100),
+                Place("input b", "x", 0): Sum(n=30),
+                Place("input b", "y", 0): Sum(n=70),
+            },
+        }
+    )
+    before = Figures({"drift": {Place(f"input {name}", "x", 0): Sum(n=100) for name in ("a", "b")}})
+    read = {name: _share(figures, before, name) for name in get_args(Watched)}
+    drift = read.pop("drift")
+    assert drift is not None
+    assert (drift.value > 0.25, drift.n) == (True, 100)
+    assert {name: one and (one.value, one.n) for name, one in read.items()} == {
+        "reject": (0.10, 100),
+        "edit": (0.05, 100),
+        "respond": (0.35, 100),
+        "failed": (0.15, 100),
+        "stamped": (0.20, 100),
+        "bad_outcome": (0.25, 100),
+    }
+    assert not any(_share(Figures({}), before, name) for name in get_args(Watched))
+
+
+async def test_at_the_threshold_it_is_not_passed(watched: Office) -> None:
+    await answer(watched, *["reject"] * 6, *["approve"] * 24)
+    assert told(watched) == []
+    await answer(watched, *["reject"] * 7, *["approve"] * 27)
+    assert told(watched) == ["alert.raised"]
+
+
+async def test_an_alert_looks_back_as_many_days_as_it_says(watched: Office) -> None:
+    """What was before is over."""
+    await answer(watched, *["approve"] * 90)
+    watched.clock.move(timedelta(days=7))
+    await answer(watched, *["reject"] * 10, *["approve"] * 20)
+    assert told(watched) == ["alert.raised"]
+
+
+async def test_two_processes_that_review_at_once_tell_it_once(watched: Office) -> None:
+    alarms = watched.runtime.alarms
+    await answer(watched)
+    await answered(watched, {f"run-{i}": "reject" for i in range(30)})
+    await asyncio.gather(*(alarms.review("default") for _ in range(3)))
+    assert told(watched) == ["alert.raised"]
