@@ -225,7 +225,8 @@ def test_an_outcome_and_a_grade_that_are_told_anew_replace_what_was_known() -> N
     assert run.fold.sums[Key("2026-03-30", "w", "grade", "", "g", 1)].n == 0
 
 
-def trial(number: int, **about: str) -> Rollout:
+def trial(number: int, **about: Any) -> Rollout:
+    """One of half of the runs."""
     return Rollout(
         **Trial(workflow="w", candidate="c", share=0.5, **about).model_dump(),
         id=f"rol-{number}",
