@@ -192,6 +192,44 @@ async def test_only_what_the_filters_ask_for_leaves(decided: Office, tmp_path: P
         export(decided, tmp_path / "out", "supervised", consented=True)  # nobody was asked
 
 
+async def test_every_page_of_runs_is_looked_at_and_no_other_s(
+    decided: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("agent_runtime.evaluation.export.PAGE", 2)
+    session, apps = decided.runtime.store.read("default"), decided.runtime.app.workflows
+    assert len(list(collect(session, apps, Wanted("supervised")))) == 3
+    assert list(collect(session, apps, Wanted("supervised", workflow="other"))) == []
+    before = decided.clock.now() - timedelta(days=1)
+    assert list(collect(session, apps, Wanted("supervised", until=before))) == []
+
+
+async def test_a_manifest_names_what_was_asked_for_and_where_history_stood(
+    decided: Office, tmp_path: Path
+) -> None:
+    since = decided.clock.now() - timedelta(days=1)
+    made = export(decided, tmp_path / "out", "preference", workflow="ledger", since=since)
+    manifest = json.loads((made.folder / "manifest.json").read_text())
+    assert manifest["history"] == HEAD
+    assert manifest["filters"] == {
+        "workflow": "ledger",
+        "since": since.isoformat(),
+        "until": None,
+        "consented": False,
+    }
+    assert (manifest["format"], manifest["verdicts"]) == (
+        "preference",
+        {"edited": 1, "rejected": 1},
+    )
+    assert made.manifest == hashlib.sha256((made.folder / "manifest.json").read_bytes()).hexdigest()
+
+
+def test_a_manifest_that_tells_of_other_consents_does_not_verify(tmp_path: Path) -> None:
+    made = write(tmp_path / "out", [EXAMPLE] * 3, Wanted("evaluation"), HEAD, NOON)
+    manifest = made.folder / "manifest.json"
+    manifest.write_text(manifest.read_text().replace('"given": 3', '"given": 4'))
+    assert verify(made.folder) == ["consent: differs from the records"]
+
+
 async def test_only_a_plain_yes_is_a_consent(decided: Office) -> None:
     """What anything else in the declared field means, nobody has to guess."""
     session, ledger = decided.runtime.store.read("default"), decided.runtime.app.workflow("ledger")
