@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import Any
 
 from agent_runtime.figures import tenant_figures
-from agent_runtime.measure import Key, Sum
+from agent_runtime.measure import Key, Measure, Sum
 from agent_runtime.store import Session
 from agent_runtime.store.calls import Tallied, Tally
 from tests.office import Office
@@ -60,10 +60,9 @@ async def keep(office: Office, sums: Mapping[Key, Sum]) -> None:
 
 async def test_a_histogram_counts_up_to_each_bound_and_each_case_once(office: Office) -> None:
     """Split by role, the same answers are there once more: they are not told twice."""
-    day = ("2026-03-30", "w", "took")
-    lead = Key(*day, "group", "lead", 3)
-    both = {Key(*day, "", "", 0): Sum(2, 1.0), Key(*day, "", "", 3): Sum(3, 12.0)}
-    await keep(office, {**both, lead: Sum(3, 12.0)})
+    quick, slow = Key("2026-03-30", "w", "took", bucket=0), Key("2026-03-30", "w", "took", bucket=3)
+    lead = slow._replace(by="group", value="lead")
+    await keep(office, {quick: Sum(2, 1.0), slow: Sum(3, 12.0), lead: Sum(3, 12.0)})
     found = told(office, "agent_runtime_decision_seconds")
     bounds = [found["w", edge, "_bucket"] for edge in ("1", "3", "5", "604800", "+Inf")]
     assert bounds == [2, 2, 5, 5, 5]
@@ -71,17 +70,14 @@ async def test_a_histogram_counts_up_to_each_bound_and_each_case_once(office: Of
 
 
 async def test_verdicts_answers_and_ends_are_told_each_once(office: Office) -> None:
-    day = ("2026-03-30", "w")
     splits = [("", ""), ("rule", "ask"), ("model", "m")]
-    kinds = (("judged", "deny"), ("answered", "reject"), ("ended", "failed"))
-    await keep(
-        office,
-        {
-            Key(*day, measure, by, f"{value}\n{kind}"): Sum(4)
-            for measure, kind in kinds
-            for by, value in splits
-        },
-    )
+    kinds: dict[Measure, str] = {"judged": "deny", "answered": "reject", "ended": "failed"}
+    sums = {
+        Key("2026-03-30", "w", measure, by, f"{value}\n{kind}"): Sum(4)
+        for measure, kind in kinds.items()
+        for by, value in splits
+    }
+    await keep(office, sums)
     assert told(office, "agent_runtime_verdicts_total") == {("w", "ask", "deny", ""): 4}
     assert told(office, "agent_runtime_decisions_total") == {("w", "ask", "reject", ""): 4}
     assert told(office, "agent_runtime_runs_ended_total") == {("w", "failed", ""): 4}
