@@ -113,8 +113,10 @@ def test_each_alert_watches_its_own_share() -> None:
 async def test_at_the_threshold_it_is_not_passed(watched: Office) -> None:
     await answer(watched, *["reject"] * 6, *["approve"] * 24)
     assert told(watched) == []
-    await answer(watched, *["reject"] * 7, *["approve"] * 27)
+    await answer(watched, *["reject"] * 4)
     assert told(watched) == ["alert.raised"]
+    await answer(watched, *["approve"] * 16)
+    assert told(watched) == ["alert.raised", "alert.ended"]
 
 
 async def test_an_alert_looks_back_as_many_days_as_it_says(watched: Office) -> None:

@@ -9,13 +9,16 @@ from typing import Any
 
 import pytest
 
+from agent_runtime.approval import Approval
 from agent_runtime.errors import InvalidInput, NotFound
 from agent_runtime.evaluation.calibration import meaning_of
 from agent_runtime.evaluation.evaluate import Evaluation
 from agent_runtime.evaluation.keeper import Keeper
 from agent_runtime.evaluation.window import Window, window
+from agent_runtime.measure import Key, Sum, confidence_bucket
 from agent_runtime.service import Service
 from agent_runtime.settings import Settings
+from agent_runtime.store import Session
 from tests.conftest import OpenOffice
 from tests.evaluation.conftest import Told, answered
 from tests.office import OFFLINE, Office
@@ -105,15 +108,38 @@ async def test_waiting_and_work_are_told_apart(asking: Office) -> None:
     assert found["worked"] == 0
 
 
+async def earlier(office: Office, asked: Approval, day: date, right: int, wrong: int = 0) -> None:
+    """Count as many more proposals of a day that were as sure as this one."""
+    bucket = confidence_bucket(float(asked.signals.confidence))
+
+    def keep(session: Session) -> None:
+        measures = session.measures
+        held = Key(day.isoformat(), asked.workflow, "right", "step", asked.step, bucket)
+        sums = {held: Sum(right), held._replace(measure="wrong"): Sum(wrong)}
+        assert measures.keep(measures.cursor(), measures.cursor(), sums, {})
+
+    await office.runtime.store.write(office.tenant, keep)
+
+
 async def test_a_confidence_means_what_people_made_of_such_cases(asking: Office) -> None:
     asked = await asking.parked()
     session = asking.runtime.store.read("default")
     assert meaning_of(session, asked).text == "not enough history"
-    for answer in ["approve"] * 20 + ["reject"] * 10:
+    for answer in ("approve", "reject"):
         await asking.flow(f"lena {answer}")
     await asking.runtime.keeper.keep_up("default")
+    await earlier(asking, asked, TODAY, right=19, wrong=9)
     found = meaning_of(asking.runtime.store.read("default"), asked)
     assert (found.text, found.n) == ("of 100 such cases 67 were right, n = 30", 30)
+
+
+@pytest.mark.parametrize(("days", "n"), [(179, 30), (181, 0)])
+async def test_what_was_long_ago_says_nothing_of_a_confidence(
+    asking: Office, days: int, n: int
+) -> None:
+    asked = await asking.parked()
+    await earlier(asking, asked, TODAY - timedelta(days=days), right=30)
+    assert meaning_of(asking.runtime.store.read("default"), asked).n == n
 
 
 async def test_an_edited_proposal_was_not_right(asking: Office) -> None:

@@ -111,3 +111,17 @@ async def test_a_second_grade_says_what_the_first_one_was(graded: Office) -> Non
     first, second = graded.record(run).bodies("run.graded")
     assert "was" not in first
     assert second["was"]["score"] == first["score"] == 1.0
+
+
+async def test_a_graders_rule_is_asked_beside_the_loop(open_office: OpenOffice) -> None:
+    """What else a server does goes on meanwhile."""
+
+    def beside(_: Seen) -> bool:
+        return threading.current_thread() is not threading.main_thread()
+
+    quality = Quality(graders=[Grader("beside", rule=beside)])
+    office = await open_office(
+        workflow=replace(pay_workflow(make_pay(), pay_once), quality=quality)
+    )
+    (grade,) = await office.runtime.marker.grade("default", (await office.flow()).run.id, "lena")
+    assert (grade.score, grade.error) == (1.0, "")
