@@ -43,7 +43,8 @@ def compile_graph(
             f"Workflow {workflow.name!r} has no checkpointer: a pause could never be resumed.",
             remedy="Pass the runtime's saver.",
         )
-    builder: StateGraph[State, Segment, State, State] = StateGraph(State, context_schema=Segment)
+    # No context schema: every class that it leads to could be loaded from a checkpoint.
+    builder: StateGraph[State, Segment, State, State] = StateGraph(State)
     for step in workflow.steps:
         phases: dict[str, Phase] = {"context": ContextNode(step), "reasoning": ReasoningNode(step)}
         if step.reasoning.proposes:

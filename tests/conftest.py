@@ -14,7 +14,7 @@ from agent_runtime.tool import Recovery
 from agent_runtime.workflow import Workflow
 from tests.conformance import pytest_terminal_summary
 from tests.ledger import POLICY, Rule, make_app, make_pay, pay_once, pay_workflow
-from tests.office import Office, opened
+from tests.office import Office, lay_out, opened
 
 if TYPE_CHECKING:
     from tests.api.asking import Asking
@@ -26,7 +26,6 @@ settings.register_profile("suite", deadline=None)
 settings.load_profile("suite")
 
 OpenOffice = Callable[..., Awaitable[Office]]
-
 
 @pytest.fixture
 async def open_office(tmp_path: Path) -> AsyncIterator[OpenOffice]:
@@ -48,6 +47,7 @@ async def open_office(tmp_path: Path) -> AsyncIterator[OpenOffice]:
         ) -> Office:
             declared = workflow or pay_workflow(make_pay(recovery), rule, **(step or {}))
             app = make_app(declared, policy)
+            lay_out(tmp_path / folder)
             return await stack.enter_async_context(opened(app, tmp_path / folder, **options))
 
         yield open_one

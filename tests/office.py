@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import os
+import tempfile
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +19,11 @@ from agent_runtime.event import Event
 from agent_runtime.evidence import Document
 from agent_runtime.nodes.gate import GateNode
 from agent_runtime.run import Run
-from agent_runtime.runtime import Runtime
+from agent_runtime.runtime import DATABASE, Runtime
 from agent_runtime.segment import Segment
-from agent_runtime.settings import Settings
-from agent_runtime.store import JournalEntry
+from agent_runtime.settings import Settings, load_model_settings, load_notice_settings
+from agent_runtime.store import JournalEntry, Store
+from agent_runtime.store.database import PRIVATE
 from agent_runtime.trigger import Trigger
 from agent_runtime.verdict import Operator
 from tests.ledger import Bank
@@ -37,6 +41,9 @@ PEOPLE = {
 
 OFFLINE = {"OPENAI_API_KEY": None, "OPENAI_BASE_URL": None}
 """Settings under which no environment makes a test ask a real model."""
+
+SETTING = ("AGENT_RUNTIME_", "OPENAI_")
+"""How the names of variables begin that settings are read from."""
 
 
 @dataclass(frozen=True)
@@ -172,6 +179,32 @@ async def opened(
     bank = Bank(data)
     if not bank.accounts:
         bank.put("a1")
-    options.setdefault("settings", Settings.model_validate(OFFLINE))
-    async with Runtime.open(app, data, clock=clock, **options) as runtime:
+    said = frozenset(pair for pair in os.environ.items() if pair[0].startswith(SETTING))
+    async with Runtime.open(app, data, clock=clock, **{**_settings(said), **options}) as runtime:
         yield Office(runtime, clock, bank, data)
+
+
+@cache
+def _settings(said: frozenset[tuple[str, str]]) -> dict[str, Any]:
+    """The settings of an environment that says this; to read them takes as long as a run."""
+    return {
+        "settings": Settings.model_validate(OFFLINE),
+        "asking": load_model_settings(),
+        "notices": load_notice_settings(),
+    }
+
+
+def lay_out(data: Path) -> None:
+    """An empty database, migrated, where there is none yet: made once, and then copied."""
+    if not (path := data / DATABASE).exists():
+        data.mkdir(parents=True, exist_ok=True)
+        path.touch(PRIVATE)
+        path.write_bytes(_blank())
+
+
+@cache
+def _blank() -> bytes:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / DATABASE
+        Store(path, ManualClock(NOON)).close()
+        return path.read_bytes()
