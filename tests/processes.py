@@ -27,7 +27,8 @@ from tests.office import PEOPLE, Office, opened
 from tests.patience import PATIENCE
 
 CONTEXT = multiprocessing.get_context("forkserver")
-CONTEXT.set_forkserver_preload(["tests.processes"])
+FAMILIES = ["tests.processes", "tests.program"]
+CONTEXT.set_forkserver_preload(FAMILIES)
 
 
 def spawn(target: Any, *args: Any) -> BaseProcess:

@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from tests.cli.conftest import PROGRAM, PROJECT
+from tests.cli.conftest import PROJECT
+from tests.program import run as program
 
 Said = subprocess.CompletedProcess[str]
 
@@ -21,9 +22,8 @@ def tokens(tmp_path: Path) -> Callable[..., Said]:
     (tmp_path / "data").mkdir()
 
     def run(*words: str) -> Said:
-        line = [str(PROGRAM), "tokens", *words, "--app", str(PROJECT)]
-        line += ["--data", str(tmp_path / "data")]
-        return subprocess.run(line, capture_output=True, text=True, timeout=60, check=False)
+        place = ("--app", str(PROJECT), "--data", str(tmp_path / "data"))
+        return program("tokens", *words, *place)
 
     return run
 

@@ -7,7 +7,6 @@ import json
 import operator
 import os
 import signal
-import subprocess
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -28,12 +27,11 @@ from agent_runtime.store.files import Files
 from agent_runtime.tenant import Residency
 from agent_runtime.verdict import Operator
 from tests.api.project import write_project
-from tests.cli.conftest import PROGRAM
 from tests.ledger import Bank
 from tests.patience import PATIENCE, awaited
+from tests.program import ROOT, Program
 from tests.triggers.sender import SECRET
 
-ROOT = Path(__file__).parents[2]
 PAUSED, DONE = ({"wait": state, "timeout": MAX_WAIT} for state in ("paused", "done"))
 """Queries of requests that wait for a run, as long as a server lets them."""
 
@@ -81,7 +79,7 @@ class Served:
     folder: Path
     env: dict[str, str] = field(default_factory=dict)
     url: str = ""
-    process: subprocess.Popen[str] | None = None
+    process: Program | None = None
     place: Path | None = None
     _clients: dict[str, httpx.Client] = field(default_factory=dict)
 
@@ -96,10 +94,8 @@ class Served:
     def start(self, *words: str) -> None:
         """Start it, on the port that it had before if it had one."""
         port = self.url.rsplit(":", 1)[1] if self.url else "0"
-        line = [str(PROGRAM), "serve", "--json", "--port", port, "--app", str(self.folder), *words]
-        env = {**os.environ, "PYTHONPATH": str(ROOT), **self.env}
-        self.process = subprocess.Popen(line, stdout=subprocess.PIPE, text=True, env=env)
-        assert self.process.stdout is not None
+        line = ["serve", "--json", "--port", port, "--app", str(self.folder), *words]
+        self.process = Program(*line, env={**os.environ, "PYTHONPATH": str(ROOT), **self.env})
         said = self.process.stdout.readline()
         assert said, "it did not start"
         self.url = json.loads(said)["url"]
@@ -108,9 +104,8 @@ class Served:
         """Stop it; returns its exit code."""
         assert self.process is not None
         self.process.send_signal(number)
-        code = self.process.wait(PATIENCE)
-        if self.process.stdout is not None:
-            self.process.stdout.close()
+        code = self.process.wait()
+        self.process.stdout.close()
         return code
 
     def close(self) -> None:

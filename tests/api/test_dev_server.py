@@ -10,7 +10,7 @@ import pytest
 
 from tests.api.project import write_project
 from tests.api.served import DONE, Served, is_problem, serving
-from tests.cli.conftest import PROGRAM
+from tests.program import ROOT, run
 
 
 @pytest.fixture(scope="module")
@@ -66,7 +66,4 @@ def test_a_port_that_is_taken_is_said(dev: Served, tmp_path: Path) -> None:
 
 
 def _serve(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
-    line = [str(PROGRAM), "serve", "--app", str(folder), *words]
-    root = str(Path(__file__).parents[2])
-    env = {"PATH": "/usr/bin:/bin", "PYTHONPATH": root}
-    return subprocess.run(line, capture_output=True, text=True, timeout=60, check=False, env=env)
+    return run("serve", "--app", str(folder), *words, env={"PYTHONPATH": str(ROOT)})

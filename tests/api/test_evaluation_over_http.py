@@ -3,28 +3,11 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 
 from tests.api.served import Served, is_problem
-
-BIN = Path(sys.executable).parent
-
-
-def agent_runtime(*words: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    """The command line as a program would use it."""
-    return subprocess.run(
-        [str(BIN / "agent-runtime"), *words],
-        capture_output=True,
-        text=True,
-        timeout=60,
-        env={**os.environ, **environment},
-        check=False,
-    )
+from tests.program import run as program
 
 
 def test_metrics_tell_what_happened_a_moment_ago(server: Served) -> None:
@@ -117,7 +100,8 @@ def test_a_grader_that_errors_is_told_beside_one_that_does_not(server: Served, p
 
 def test_the_command_line_asks_a_server(server: Served) -> None:
     token = server.token("lena", roles=("lead",))
-    done = agent_runtime("evaluate", "--json", "--url", server.url, AGENT_RUNTIME_TOKEN=token)
+    env = {"AGENT_RUNTIME_TOKEN": token}
+    done = program("evaluate", "--json", "--url", server.url, env=env)
     assert done.returncode == 0, done.stderr
     assert "workflows" in json.loads(done.stdout)
 
@@ -125,6 +109,6 @@ def test_the_command_line_asks_a_server(server: Served) -> None:
 def test_a_day_in_the_future_is_refused_there_too(server: Served) -> None:
     token = server.token("lena", roles=("lead",))
     words = ("evaluate", "--until", "2199-01-01", "--url", server.url)
-    done = agent_runtime(*words, AGENT_RUNTIME_TOKEN=token)
+    done = program(*words, env={"AGENT_RUNTIME_TOKEN": token})
     assert done.returncode == 2
     assert "lies in the future" in done.stderr

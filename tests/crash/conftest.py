@@ -3,6 +3,6 @@
 from __future__ import annotations
 
 from benchmarks.crash.child import PRELOAD
-from tests.processes import CONTEXT
+from tests.processes import CONTEXT, FAMILIES
 
-CONTEXT.set_forkserver_preload(["tests.processes", "tests.crash.batching", PRELOAD])
+CONTEXT.set_forkserver_preload([*FAMILIES, "tests.crash.batching", PRELOAD])

@@ -17,6 +17,7 @@ from agent_runtime.cli.commands.worker import ECHO
 from tests.cli.conftest import PROGRAM
 from tests.cli.test_cli_interrupts import SOURCE
 from tests.patience import PATIENCE
+from tests.program import run as program
 
 QUEUE_RUNS = """
 import asyncio, sys
@@ -57,8 +58,7 @@ def queue_runs(project: Path, *customers: Path) -> None:
 
 
 def states(project: Path) -> list[str]:
-    words = [str(PROGRAM), "runs", "list", "--json", "--app", str(project)]
-    done = subprocess.run(words, capture_output=True, text=True, check=True, timeout=60)
+    done = program("runs", "list", "--json", "--app", str(project))
     return [run["state"] for run in json.loads(done.stdout)]
 
 
@@ -112,8 +112,7 @@ def test_a_second_signal_ends_at_once(project: Path, worker: subprocess.Popen[st
         worker.send_signal(signal.SIGINT)
     assert worker.returncode == 130
     assert states(project) == ["running"]
-    words = [str(PROGRAM), "worker", "--once", "--app", str(project)]
-    subprocess.run(words, check=True, capture_output=True, timeout=60)
+    assert program("worker", "--once", "--app", str(project)).returncode == 0
     assert states(project) == ["completed"]
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,7 +14,7 @@ import pytest
 from agent_runtime.client import Client
 from agent_runtime.errors import NotFound, StoreError
 from tests.api.served import DONE, PAUSED, REGIONS, ROOT, Served, is_problem, serving
-from tests.cli.conftest import PROGRAM
+from tests.program import run as program
 from tests.tenants.conftest import holding
 from tests.triggers.sender import Letter
 
@@ -57,14 +56,8 @@ def mail(content: dict[str, Any], name: str) -> dict[str, Any]:
 
 def command(server: Served, *words: str, **env: str) -> Any:
     """What the command line prints as JSON."""
-    done = subprocess.run(
-        [str(PROGRAM), *words, "--json"],
-        env={**os.environ, "PYTHONPATH": str(ROOT), **server.env, **env},
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=60,
-    )
+    env = {**os.environ, "PYTHONPATH": str(ROOT), **server.env, **env}
+    done = program(*words, "--json", env=env)
     assert done.returncode == 0, done.stderr + done.stdout
     return json.loads(done.stdout)
 
