@@ -25,10 +25,11 @@ from agent_runtime.cli.demo import load_systems
 from agent_runtime.clock import ManualClock
 from agent_runtime.evaluation.keeper import Keeper
 from agent_runtime.store import Store
-from tests.api.served import ROOT, Served
+from tests.api.served import Served
 from tests.cli.conftest import PROGRAM
 from tests.console.browser import launch
 from tests.console.past import remember
+from tests.program import ROOT
 from tests.triggers.sender import SECRET
 
 SIZES: dict[str, ViewportSize] = {

@@ -17,7 +17,8 @@ from agent_runtime.operators import FILE, provide_operators
 from agent_runtime.run import Run
 from agent_runtime.runtime import Runtime
 from agent_runtime.trigger import Trigger
-from tests.api.served import ROOT, Served, browsing
+from tests.api.served import Served, browsing
+from tests.program import ROOT
 
 SAMPLES = ROOT / "graphs/refund/samples"
 REQUESTS = json.loads((SAMPLES / "requests.json").read_text())

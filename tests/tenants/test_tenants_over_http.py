@@ -13,7 +13,8 @@ import pytest
 
 from agent_runtime.client import Client
 from agent_runtime.errors import NotFound, StoreError
-from tests.api.served import DONE, PAUSED, REGIONS, ROOT, Served, is_problem, serving
+from tests.api.served import DONE, PAUSED, REGIONS, Served, is_problem, serving
+from tests.program import ROOT
 from tests.program import run as program
 from tests.tenants.conftest import holding
 from tests.triggers.sender import Letter
