@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from axe_playwright_python.async_playwright import Axe
+from axe_playwright_python.base import AXE_SCRIPT
 from playwright._impl._api_structures import SetCookieParam
 from playwright.async_api import Browser, BrowserContext, Page, Playwright
 
@@ -77,13 +77,16 @@ class Visit:
 
     async def findings(self, page: Page | None = None, rule: str = "") -> list[str]:
         """What axe says against the page, WCAG 2.2 A and AA, or one rule alone."""
-        await (page or self.page).wait_for_load_state()
+        shown = page or self.page
+        await shown.wait_for_load_state()
+        if not await shown.evaluate("() => 'axe' in window"):
+            await shown.evaluate(AXE_SCRIPT)
         only = {"type": "rule", "values": [rule]} if rule else RULES
         options = {"runOnly": only, "resultTypes": ["violations"]}
-        found = await Axe().run(page or self.page, options=options)
+        find = "async options => (await axe.run(options)).violations"
         return [
             f"{one['id']}: {node['html'][:200]}"
-            for one in found.response["violations"]
+            for one in await shown.evaluate(find, options)
             for node in one["nodes"]
         ]
 

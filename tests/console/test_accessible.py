@@ -28,31 +28,30 @@ def asked(desk: Served) -> str:
     return str(desk.question(desk.begin("360.00"))["id"])
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize(("scheme", "rule"), [("light", ""), ("dark", "color-contrast")])
 async def test_axe_finds_nothing_on_any_screen_or_dialog(
-    sign_in: SignIn, desk: Served, asked: str, scheme: Literal["light", "dark"]
+    sign_in: SignIn, desk: Served, asked: str, scheme: Literal["light", "dark"], rule: str
 ) -> None:
-    """WCAG 2.2 A and AA, with every form open."""
+    """WCAG 2.2 A and AA, with every form open; in the dark it is the colours that differ."""
     visit = await sign_in("lena", color_scheme=scheme)
     visit.expected += ("404",)
     page = await visit.open("/inbox")
-    assert await visit.findings() == []
+    assert await visit.findings(rule=rule) == []
     await page.locator("[data-command=help]").first.click()
-    assert await visit.findings() == []
+    assert await visit.findings(rule=rule) == []
     await page.keyboard.press("Escape")
     for menu in ("#me", ".filter-menu"):
         await page.locator(f"{menu} > summary").click()
-        assert await visit.findings() == []
+        assert await visit.findings(rule=rule) == []
     await visit.open(f"/inbox/{asked}")
     for form in ("reject", "edit", "more"):
         await page.locator(f"#{form} > summary").click()
-        assert await visit.findings() == []
+        assert await visit.findings(rule=rule) == []
     await page.locator("[data-command=approve]").click()
     await page.wait_for_selector(".toast")
-    assert await visit.findings() == []
-    for path in ("/inbox?view=done", "/inbox/none", f"/inbox/{asked}/exchange"):
-        await visit.open(path)
-        assert await visit.findings() == [], path
+    assert await visit.findings(rule=rule) == []
+    await visit.open("/inbox/none")
+    assert await visit.findings(rule=rule) == []
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
