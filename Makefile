@@ -26,6 +26,9 @@ $(READY): requirements.lock pyproject.toml
 demo: $(READY) ## the main job, start to end, on a fresh data folder
 	@$(BIN)/agent-runtime demo
 
+# Every process of theirs would compile all that it imports again.
+test cover: export PYTHONDONTWRITEBYTECODE =
+
 test: $(READY) ## all tests
 	@$(BIN)/pytest -n auto $(TESTS)
 

@@ -27,7 +27,7 @@ from tests.office import PEOPLE, Office, opened
 from tests.patience import PATIENCE
 
 CONTEXT = multiprocessing.get_context("forkserver")
-FAMILIES = ["tests.processes", "tests.program"]
+FAMILIES = ["pytest", "tests.processes", "tests.program"]
 CONTEXT.set_forkserver_preload(FAMILIES)
 
 

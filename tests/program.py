@@ -30,7 +30,7 @@ class Program:
     def __init__(self, *words: str, env: Mapping[str, str]) -> None:
         read, write = CONTEXT.Pipe(duplex=False)
         with read, write:
-            self._child = spawn(_become, words, dict(env), write, None)
+            self._child = spawn(_become, words, dict(env), write, None, Path.cwd())
             self.stdout = os.fdopen(os.dup(read.fileno()), encoding="utf-8")
 
     @property
@@ -55,11 +55,14 @@ class Program:
         return self.returncode
 
 
-def run(*words: str, env: Mapping[str, str] | None = None) -> subprocess.CompletedProcess[str]:
-    """The program to its end, with what it printed."""
+def run(
+    *words: str, env: Mapping[str, str] | None = None, folder: Path | None = None
+) -> subprocess.CompletedProcess[str]:
+    """The program to its end, with what it printed; `folder` is where it is called."""
     with tempfile.TemporaryFile("w+") as out, tempfile.TemporaryFile("w+") as err:
         given = [Connection(os.dup(file.fileno())) for file in (out, err)]
-        child = spawn(_become, words, dict(os.environ if env is None else env), *given)
+        known = dict(os.environ if env is None else env)
+        child = spawn(_become, words, known, *given, folder or Path.cwd())
         for one in given:
             one.close()
         (code,) = wait(child)
@@ -70,8 +73,9 @@ def run(*words: str, env: Mapping[str, str] | None = None) -> subprocess.Complet
 
 
 def _become(
-    words: tuple[str, ...], env: dict[str, str], out: Connection, err: Connection | None
+    words: tuple[str, ...], env: dict[str, str], out: Connection, err: Connection | None, here: Path
 ) -> Any:
+    os.chdir(here)
     os.environ.clear()
     os.environ.update(env)
     for given, number in ((out, 1), (err, 2)):
@@ -80,7 +84,7 @@ def _become(
             given.close()
     # The streams know the files that they were made on.
     sys.stdout = open(1, "w", encoding="utf-8", closefd=False)  # noqa: SIM115
-    sys.stderr = open(2, "w", encoding="utf-8", closefd=False)  # noqa: SIM115
+    sys.stderr = open(2, "w", 1, encoding="utf-8", closefd=False)  # noqa: SIM115
     sys.argv = ["agent-runtime", *words]
     sys.path[:] = [*filter(None, env.get("PYTHONPATH", "").split(os.pathsep)), *INSTALLED]
     main()

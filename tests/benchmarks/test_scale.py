@@ -22,7 +22,7 @@ from benchmarks.scale.program import Place
 from benchmarks.scale.report import TARGETS, summarize
 from benchmarks.scale.usage import Usage
 
-TINY = Size(paused=4, finished=3, looks=2, starts=1, idle=0.2, decisions=2, patience=3.0)
+TINY = Size(paused=4, finished=3, looks=2, starts=1, idle=0.2, decisions=2, patience=1.0)
 FOUND = Found(
     lists=Lists([10.0], [1.0], [1.0]),
     lists_finished=Lists([12.0], [1.0], [1.0]),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -11,6 +12,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import takewhile
 from pathlib import Path
+
+from tests.program import run as program
 
 ROOT = Path(__file__).parents[2]
 DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -21,6 +24,7 @@ ANY = "…"
 
 _FENCE = re.compile(r"^```(\w+)(?: (\w+))?\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _PATH = re.compile(r"^(?:#|//|<!--) ([\w./-]+\.\w+)(?: -->)?$")
+_SHELL = re.compile(r"[|&;<>$`(){}*\n]")
 _ID = re.compile(r"\b(run|apr)-[0-9a-f]{20}\b")
 
 
@@ -77,19 +81,29 @@ class Project:
         `run-…` and `apr-…` stand for the id that was printed last.
         """
         line = re.sub(rf"\b(run|apr)-{ANY}", lambda found: self.ids[found[1]], command.line)
-        code, output = self.execute(["bash", "-c", line])
+        plain = line.startswith("agent-runtime ") and _SHELL.search(line) is None
+        code, output = self.call(line) if plain else self.execute(["bash", "-c", line])
         self.ids.update({found[1]: found[0] for found in _ID.finditer(output)})
         assert matches(command.expected, output), f"$ {line}\n{output}"
         assert (code != 0) is command.fails, f"$ {line}\nended with {code}"
 
+    def call(self, line: str) -> tuple[int, str]:
+        """The same of the program alone, where a line asks nothing of the shell."""
+        done = program(*shlex.split(line)[1:], env=self.clean, folder=self.folder)
+        return done.returncode, done.stdout + done.stderr
+
+    @property
+    def clean(self) -> dict[str, str]:
+        """An environment with nothing of ours."""
+        paths = os.pathsep.join([str(BIN), "/usr/local/bin", "/usr/bin", "/bin"])
+        return {"PATH": paths, "HOME": str(self.folder), "LANG": "C.UTF-8"}
+
     def execute(self, command: list[str]) -> tuple[int, str]:
         """Exit code and output of a process in the folder, with nothing of our environment."""
-        paths = os.pathsep.join([str(BIN), "/usr/local/bin", "/usr/bin", "/bin"])
-        clean = {"PATH": paths, "HOME": str(self.folder), "LANG": "C.UTF-8"}
         done = subprocess.run(
             command,
             cwd=self.folder,
-            env=clean,
+            env=self.clean,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,

@@ -259,20 +259,27 @@ from agent_runtime.store import Store
 
 async def main():
     library = Library(Store(Path(sys.argv[1]), SystemClock()), SystemClock())
+    taken = 0
     async for entry in library.add_files("default", "child", files(Path(sys.argv[2]), {})):
         print(entry.state, flush=True)
+        taken += 1
+        if taken == int(sys.argv[3]):
+            sys.stdin.readline()
 
 asyncio.run(main())
 """
 
 
 def ingest_until(lines: int, database: Path, folder: Path) -> None:
-    """Ingest in a process of its own, killed after so many documents."""
-    command = [sys.executable, "-c", INGEST, str(database), str(folder)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, cwd=ROOT) as child:
+    """Ingest in a process of its own, killed the moment it goes on after so many documents."""
+    command = [sys.executable, "-c", INGEST, str(database), str(folder), str(lines)]
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, stdin=pipe, stdout=pipe, cwd=ROOT) as child:
         assert child.stdout is not None
+        assert child.stdin is not None
         for _ in range(lines):
             assert child.stdout.readline() == b"added\n"
+        os.write(child.stdin.fileno(), b"\n")
         os.kill(child.pid, signal.SIGKILL)
 
 

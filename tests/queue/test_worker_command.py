@@ -2,40 +2,27 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import signal
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from agent_runtime.app import load_app
 from agent_runtime.cli.commands.worker import ECHO
+from agent_runtime.runtime import Runtime
+from agent_runtime.trigger import Trigger
 from tests.cli.conftest import PROGRAM
 from tests.cli.test_cli_interrupts import SOURCE
 from tests.patience import PATIENCE
+from tests.processes import spawn, wait
 from tests.program import run as program
-
-QUEUE_RUNS = """
-import asyncio, sys
-from pathlib import Path
-from typing import Any
-from agent_runtime.app import load_app
-from agent_runtime.runtime import Runtime
-from agent_runtime.trigger import Trigger
-
-async def main(project, *customers):
-    async with Runtime.open(load_app(project), project / "data") as runtime:
-        for customer in customers:
-            trigger = Trigger(kind="event", owner="mailroom")
-            await runtime.start("slow", {"customer": customer}, trigger=trigger)
-
-asyncio.run(main(Path(sys.argv[1]), *sys.argv[2:]))
-"""
-"""A process of its own, because a project that was loaded here stays imported."""
 
 ENDED = "The worker has ended."
 
@@ -51,10 +38,19 @@ def project(tmp_path: Path) -> Path:
 
 
 def queue_runs(project: Path, *customers: Path) -> None:
-    """Queue a run for each; the look-up is quick where the file is there already."""
-    python = str(PROGRAM.with_name("python"))
-    words = [python, "-c", QUEUE_RUNS, str(project), *map(str, customers)]
-    subprocess.run(words, check=True, timeout=60)
+    """Queue a run for each; the look-up is quick where the file is there already. In a process of
+    its own, because a project that was loaded here stays imported."""
+    assert wait(spawn(queue_child, project, customers)) == [0]
+
+
+def queue_child(project: Path, customers: Sequence[Path]) -> None:
+    async def work() -> None:
+        async with Runtime.open(load_app(project), project / "data") as runtime:
+            for customer in customers:
+                trigger = Trigger(kind="event", owner="mailroom")
+                await runtime.start("slow", {"customer": str(customer)}, trigger=trigger)
+
+    asyncio.run(work())
 
 
 def states(project: Path) -> list[str]:
@@ -83,8 +79,7 @@ def test_once_drives_what_is_ready(project: Path) -> None:
     seen = project / "seen"
     seen.touch()
     queue_runs(project, seen, seen, seen)
-    words = [str(PROGRAM), "worker", "--once", "--json", "--app", str(project)]
-    done = subprocess.run(words, capture_output=True, text=True, check=False, timeout=60)
+    done = program("worker", "--once", "--json", "--app", str(project))
     events = [json.loads(line)["type"] for line in done.stdout.splitlines()]
     assert (done.returncode, done.stderr) == (0, "")
     assert sorted(events) == ["run.claimed"] * 3 + ["run.ended"] * 3

@@ -16,11 +16,11 @@ from tests.cli.conftest import (
     clean_environment,
     copy_project,
     say,
-    spawn,
     write_input,
 )
+from tests.program import run as program
 
-__all__ = ["clean_environment", "copy_project", "say", "spawn", "write_input"]
+__all__ = ["clean_environment", "copy_project", "say", "write_input"]
 
 NIGHTLY = """schedules=[
     Schedule("nightly", cron="30 2 * * *", zone="Europe/Berlin", owner="controlling",
@@ -35,7 +35,7 @@ Ask = Callable[..., Said]
 
 
 @pytest.fixture
-def ask(copy_project: Any, spawn: Say, tmp_path: Path) -> Ask:
+def ask(copy_project: Any, tmp_path: Path) -> Ask:
     """Speaks to a project whose refunds have two schedules; its data folder is there."""
     file = "graphs/refund/workflow.py"
     project = copy_project(file, 'subject="customer"', NIGHTLY)
@@ -46,8 +46,13 @@ def ask(copy_project: Any, spawn: Say, tmp_path: Path) -> Ask:
     )
     (project / "operators.toml").chmod(0o600)
     place = ("--app", str(project), "--data", str(tmp_path / "data"))
-    spawn("worker", "--once", *place)
-    return lambda *words: spawn(*words, *place)
+
+    def call(*words: str) -> Said:
+        done = program(*words, *place)
+        return Said(done.returncode, done.stdout, done.stderr)
+
+    call("worker", "--once")
+    return call
 
 
 def test_schedules_are_listed_paused_and_resumed(ask: Ask) -> None:
