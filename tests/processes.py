@@ -27,8 +27,8 @@ from tests.office import PEOPLE, Office, opened
 from tests.patience import PATIENCE
 
 CONTEXT = multiprocessing.get_context("forkserver")
-FAMILIES = ["pytest", "tests.processes", "tests.program"]
-CONTEXT.set_forkserver_preload(FAMILIES)
+FAMILIES = ("tests.processes", "tests.program", "tests.crash.batching", "benchmarks.crash.child")
+CONTEXT.set_forkserver_preload(["pytest", *FAMILIES])
 
 
 def spawn(target: Any, *args: Any) -> BaseProcess:

@@ -11,14 +11,12 @@ from agent_runtime.replay.replay import Replayed, replay
 from agent_runtime.runtime import Runtime
 from agent_runtime.settings import ModelSettings
 from benchmarks.crash.bank import Bank
-from benchmarks.crash.child import CONTEXT, NOTES, PRELOAD, Orders, offline, whole_run_child
+from benchmarks.crash.child import NOTES, Orders, offline, whole_run_child
 from benchmarks.crash.crew import ended, spawn
 from benchmarks.crash.notes import Notes
 from benchmarks.crash.payout import make_app, make_model
 from benchmarks.crash.point import Crash, Point, Trap
 from benchmarks.crash.whole import number_of
-
-CONTEXT.set_forkserver_preload(["tests.processes", PRELOAD])
 
 
 async def replayed(folder: Path) -> Replayed:
