@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from hypothesis import settings
 
+import tests.processes  # noqa: F401 — it says what all children are forked with
 from agent_runtime.tool import Recovery
 from agent_runtime.workflow import Workflow
 from tests.conformance import pytest_terminal_summary
@@ -26,6 +27,7 @@ settings.register_profile("suite", deadline=None)
 settings.load_profile("suite")
 
 OpenOffice = Callable[..., Awaitable[Office]]
+
 
 @pytest.fixture
 async def open_office(tmp_path: Path) -> AsyncIterator[OpenOffice]:
