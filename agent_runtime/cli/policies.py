@@ -45,7 +45,7 @@ def policies_propose(
         Path | None, typer.Option(help="The whole new text; default: the project's file.")
     ] = None,
 ) -> None:
-    """Propose a change; it is rehearsed, and decides nothing until another owner activates it."""
+    """Propose a change, for another policy owner to activate."""
     from agent_runtime.cli.commands import policies as commands
 
     commands.propose(office, screen, name, file, reason)

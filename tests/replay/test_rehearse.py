@@ -183,6 +183,8 @@ async def test_what_the_runtime_denied_itself_stays_as_it_is(open_office: OpenOf
     assert [(one.visit, one.people) for one in found.changes] == [(1, "rejected")]
     said = found.agreement  # the second time, nobody was asked
     assert (said.asked, said.agree, said.disagree) == (0, 0, 1)
+    whole = await tried_app(office, Change("the same", office.runtime.app, graphs=True))
+    assert (whole.unchanged, whole.unknown, whole.rerun) == (2, (), 1)
 
 
 async def test_what_was_denied_without_its_facts_cannot_be_asked_again(past: Office) -> None:
