@@ -15,7 +15,8 @@ WIDER = LOW_RISK.replace('decimal("100.00")', 'decimal("100.01")')
 
 @pytest.fixture(scope="module")
 def change(desk: Served) -> str:
-    """A policy that waits for another owner; its id."""
+    """A policy that waits for another owner, rehearsed on one decision; its id."""
+    desk.begin("70.00")
     body = {"text": WIDER, "reason": "Less to do."}
     made = desk.as_("petra").post("/v1/policies/ledger/propose", json=body).json()
     return str(made["id"])

@@ -11,10 +11,10 @@ from playwright.async_api import expect
 
 from tests.api.project import LOW_RISK
 from tests.api.served import Served, is_problem, serving
-from tests.cli.conftest import Say, say
+from tests.cli.conftest import Say, own_packages, say
 from tests.console.conftest import SignIn
 
-__all__ = ["say"]
+__all__ = ["own_packages", "say"]
 
 UNTRIED = "There is no decision to rehearse it on yet."
 PEOPLE = """
@@ -86,6 +86,7 @@ async def test_in_the_console_a_box_is_ticked(sign_in: SignIn, server: Served) -
     assert UNTRIED in await visit.text("main")
 
 
+@pytest.mark.usefixtures("own_packages")
 @pytest.mark.parametrize("where", ["here", "there"])
 def test_on_the_command_line_it_is_said(
     server: Served, say: Say, monkeypatch: pytest.MonkeyPatch, where: str
