@@ -110,7 +110,8 @@ def read_prompt(name: str, text: str) -> Prompt:
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         field = ".".join(str(part) for part in first["loc"]) or "front matter"
-        raise WorkflowError(f"Prompt {name!r}: {field}: {first['msg']}.") from error
+        told = f" (got {str(first['input'])[:100]!r})" if first["loc"] else ""
+        raise WorkflowError(f"Prompt {name!r}: {field}: {first['msg']}{told}.") from error
     return Prompt(name=name, matter=known, body=body, hash=hash_of(text))
 
 
@@ -164,9 +165,14 @@ def _readable(texts: Mapping[str, str], name: str) -> list[Prompt]:
 
 def _yaml(name: str, head: str) -> Any:
     try:
-        return yaml.safe_load(head)
+        matter = yaml.safe_load(head)
     except yaml.YAMLError as error:
-        raise WorkflowError(f"Prompt {name!r}: its front matter is no YAML.") from error
+        mark = getattr(error, "problem_mark", None)
+        where = "" if mark is None else f" (line {mark.line + 2})"
+        raise WorkflowError(f"Prompt {name!r}: its front matter is no YAML{where}.") from error
+    if not isinstance(matter, dict):
+        raise WorkflowError(f"Prompt {name!r}: its front matter has no fields, such as id: {name}.")
+    return matter
 
 
 def _places(prompt: Prompt) -> list[str]:

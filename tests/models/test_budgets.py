@@ -19,7 +19,7 @@ from agent_runtime.budget import Budget, Price, Scope, Spent
 from agent_runtime.clock import SystemClock
 from agent_runtime.errors import BudgetExceeded
 from agent_runtime.store import Session, Store
-from agent_runtime.testing import ChatReply
+from agent_runtime.testing import ChatReply, fault
 from tests.models.conftest import Ask, answer
 
 PRICES = {"test-model": {"input": "2.00", "output": "10.00", "cached": "0.50"}}
@@ -94,6 +94,29 @@ async def test_whoever_resumes_a_run_grants_it_as_much_again(ask: Ask) -> None:
     run = await office.drive(record.run)
     assert run.state == "needs_attention"
     assert "calls: 3 of 2" in run.reason
+
+
+async def test_time_is_limited_too(ask: Ask) -> None:
+    """What asking took counts once it is over; then nobody is asked again."""
+    desk = await ask(
+        lambda request: fault.slow(answer(request, step="another"), 0.3),
+        asking={"budgets": {"run": {"seconds": 0.2}}},
+    )
+    record = await desk.flow()
+    assert "The budget of the run is used up (seconds" in record.run.reason
+    assert desk.outcomes(record) == ["wrong_content"]
+
+
+@pytest.mark.parametrize("scope", ["workflow", "tenant_day"])
+async def test_nobody_grants_a_day_more_by_resuming_a_run(ask: Ask, scope: str) -> None:
+    """It belongs to others too."""
+    desk = await ask(answer, asking={"budgets": {scope: {"calls": 1}}})
+    await desk.flow()
+    refused = await desk.flow()
+    await desk.office.runtime.resume(refused.run.id, desk.office.person("lena"))
+    run = await desk.office.drive(refused.run)
+    assert run.state == "needs_attention"
+    assert "calls: 2 of 1" in run.reason
 
 
 async def test_a_budget_may_end_the_run(ask: Ask) -> None:

@@ -67,9 +67,10 @@ def test_a_part_that_an_input_does_not_have_is_named() -> None:
     ("text", "problem"),
     [
         ("---\nid: x\nno end", "no end"),
-        ("---\nid: [\n---\n", "no YAML"),
+        ("---\nid: x\nowner: [\n---\n", "no YAML (line 3)"),
+        ("---\n- id\n---\nHi", "has no fields"),
         (written("Hi", id="x", colour="red"), "colour: Extra inputs"),
-        (written("Hi", id="x", tier="huge"), "tier:"),
+        (written("Hi", id="x", tier="huge"), "(got 'huge')"),
         (written("Hi", id="x", inputs=["age"]), "has no field 'age'"),
         (written("Hi", id="x", output="poem"), "output: 'poem'"),
         (written("{{ message }}", id="x"), "'message' is not among its inputs"),
