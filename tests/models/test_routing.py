@@ -7,13 +7,16 @@ from typing import Any
 
 import httpx
 import pytest
+from langchain_core.messages import HumanMessage
 
 from agent_runtime.errors import ModelUnavailable, SettingsError
 from agent_runtime.models.client import connect
 from agent_runtime.models.embed import connect_embedder
+from agent_runtime.models.exchange import asked, request_name
 from agent_runtime.models.lineup import line_up
 from agent_runtime.settings import ModelSettings, ModelSpec, Settings
 from agent_runtime.testing import ChatReply, ChatServer, Script, fault
+from tests.ledger import make_pay
 from tests.models.conftest import Ask, after, answer
 
 HEAVY = {"models": {"big": {"model": "spare-model"}}, "tiers": {"heavy": "big"}}
@@ -121,8 +124,22 @@ async def test_a_kept_answer_expires(ask: Ask) -> None:
 async def test_a_step_that_is_not_deterministic_is_asked_each_time(ask: Ask) -> None:
     """Drafts are never warmed up."""
     desk = await ask(answer, answer)
-    await desk.flow()
+    (call,) = desk.calls(await desk.flow())
+    assert desk.office.runtime.store.read("default").calls.kept(call.request) is None
     assert desk.outcomes(await desk.flow()) == ["answered"]
+
+
+def test_every_part_of_a_request_is_in_its_name() -> None:
+    """An answer is kept for the whole of it."""
+    told, pay = [HumanMessage("Pay.")], make_pay()
+    requests = [
+        asked("m", told, [], {"temperature": 0.0}),
+        asked("other", told, [], {"temperature": 0.0}),
+        asked("m", [HumanMessage("Pay!")], [], {"temperature": 0.0}),
+        asked("m", told, [pay], {"temperature": 0.0}),
+        asked("m", told, [], {"temperature": None}),
+    ]
+    assert len({request_name(request) for request in requests}) == len(requests)
 
 
 @pytest.mark.parametrize(
