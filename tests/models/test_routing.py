@@ -62,6 +62,14 @@ async def test_an_answer_of_no_use_escalates(ask: Ask) -> None:
     assert produced(record) == [("spare-model", reason)]
 
 
+async def test_an_answer_that_is_no_json_escalates_too(ask: Ask) -> None:
+    """Asked the same again, and not by the same model."""
+    talking = after(fault.talkative)
+    desk = await ask(talking, spare=(answer,), asking={**HEAVY, "model_fallback": None})
+    reason = "escalated from standard: its answer was no JSON"
+    assert produced(await desk.flow()) == [("spare-model", reason)]
+
+
 async def test_low_confidence_escalates_once(ask: Ask) -> None:
     """The heavy model's word counts, whatever its confidence."""
     doubtful = [lambda request: answer(request, confidence=0.4)]
