@@ -11,7 +11,7 @@ from pydantic import BaseModel
 
 from benchmarks.injection.suite import Call, InjectionTask, Suite, SuiteTool, UserTask, words
 
-LONGEST = 80
+LONGEST = 50
 """Characters; what is made of a tool's name has to find its place too."""
 
 WHOSE = "whose_record"

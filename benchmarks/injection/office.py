@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from pathlib import Path
 from typing import Annotated
 
@@ -78,7 +79,7 @@ def rules(task: UserTask, suite: Suite) -> str:
 def workflow_name(task: UserTask) -> str:
     """The name of the task's workflow: two ids that differ by a hyphen only are two tasks."""
     told = hashlib.blake2b(task.id.encode(), digest_size=4).hexdigest()
-    return "".join(c if c.isalnum() else "_" for c in task.id.lower()) + f"_{told}"
+    return f"task_{re.sub(r'[^a-z0-9]+', '_', task.id.lower())[:40]}_{told}"
 
 
 def _workflow(task: UserTask, declared: Declared) -> Workflow:
