@@ -14,6 +14,7 @@ from agent_runtime.models.client import connect
 from agent_runtime.models.embed import connect_embedder
 from agent_runtime.models.exchange import asked, request_name
 from agent_runtime.models.lineup import line_up
+from agent_runtime.models.route import Choice, escalate
 from agent_runtime.settings import ModelSettings, ModelSpec, Settings
 from agent_runtime.testing import ChatReply, ChatServer, Script, fault
 from tests.ledger import make_pay
@@ -60,6 +61,15 @@ async def test_an_answer_of_no_use_escalates(ask: Ask) -> None:
     record = await desk.flow()
     reason = "escalated from standard: its answer could not be used"
     assert produced(record) == [("spare-model", reason)]
+
+
+def test_only_another_model_of_a_dearer_tier_is_turned_to() -> None:
+    """Neither back to the step's own tier, nor to the model that has just answered."""
+    now = Choice("standard", "spare", "it fell back")
+    assert escalate(now, "doubt", {"standard": "own"}) is None
+    assert escalate(now, "doubt", {"heavy": "spare"}) is None
+    dearer = Choice("heavy", "big", "escalated from standard: doubt")
+    assert escalate(now, "doubt", {"heavy": "big"}) == dearer
 
 
 async def test_an_answer_that_is_no_json_escalates_too(ask: Ask) -> None:
