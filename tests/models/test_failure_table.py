@@ -146,7 +146,8 @@ async def test_a_client_that_keeps_no_time_is_timed_out_too(open_office: OpenOff
         model=Model("m", Hanging(responses=["?"])),
         settings=Settings.model_validate({"model_timeout": 0.2, "anchor": None}),
     )
-    record = await office.flow()
+    async with asyncio.timeout(60):
+        record = await office.flow()
     calls = office.runtime.store.read("default").calls.find(record.run.id)
     assert [call.outcome for call in calls] == ["timed_out", "timed_out"]
 
