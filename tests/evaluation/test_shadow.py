@@ -68,9 +68,32 @@ async def test_the_same_again_changes_nothing_and_another_word_is_refused(shadow
 
 async def test_what_no_tool_could_do_cannot_have_been_done(shadow: Office) -> None:
     run, lena = (await shadow.flow()).run, shadow.person("lena")
-    for wrong in (Did(tool="burn"), Did(tool="pay", arguments={"amount": "x"})):
+    for wrong in (
+        Did(tool="burn"),
+        Did(tool="pay", arguments={"amount": "x"}),
+        Did(arguments=PAID.arguments),
+    ):
         with pytest.raises(InvalidInput):
             await shadow.runtime.shadows.compare(lena, run.id, wrong)
+    assert shadow.record(run).bodies("shadow.compared") == []
+
+
+async def test_a_shadow_that_is_still_at_work_is_not_compared(shadow: Office) -> None:
+    run = await shadow.start()
+    with pytest.raises(Conflict, match="has not ended"):
+        await shadow.runtime.shadows.compare(shadow.person("lena"), run.id, PAID)
+
+
+async def test_what_was_proposed_last_counts(shadow: Office) -> None:
+    """A step that was gone through again has thought better of it."""
+    run = (await shadow.flow()).run
+    (watched,) = shadow.record(run).bodies("shadow.watched")
+    later = {**watched, "verdict": "deny", "rules": ["later"]}
+    await shadow.runtime.store.write(
+        "default", lambda session: session.events.append("shadow.watched", run.id, **later)
+    )
+    found = await shadow.runtime.shadows.compare(shadow.person("lena"), run.id, PAID)
+    assert (found.same, found.verdict, found.rules) == (True, "deny", ("later",))
 
 
 async def test_a_run_that_acts_by_itself_is_no_shadow(office: Office) -> None:
