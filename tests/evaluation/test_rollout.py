@@ -12,11 +12,12 @@ from agent_runtime.errors import Conflict, InvalidInput
 from agent_runtime.evaluation.plan import POWER, Counts, level_of
 from agent_runtime.evaluation.statistics import cases_needed
 from agent_runtime.evaluation.trial import looks
-from agent_runtime.rollout import WATCHES, Plan, Rollout, Trial, Watch
+from agent_runtime.rollout import WATCHES, Arm, Look, Plan, Rollout, Trial, Watch
 from tests.conftest import OpenOffice
 from tests.evaluation.conftest import answered
 from tests.office import Office
 
+ARMS: tuple[Arm, ...] = ("candidate", "baseline")
 TRIAL = Trial(workflow="ledger", prompt="pay", candidate="pay.v2", share=0.5)
 BASE: Mapping[Watch, float] = {"reject": 0.10, "edit": 0.05, "failed": 0.02}
 
@@ -74,6 +75,22 @@ def test_what_is_as_good_is_rolled_back_in_five_of_a_hundred_cases_at_most() -> 
 def test_the_levels_of_all_looks_stay_below_alpha() -> None:
     spent = sum(level_of(0.05, number) for number in range(40)) * len(WATCHES)
     assert spent == pytest.approx(0.05)
+
+
+def test_each_look_waits_for_twice_as_many_cases_and_has_half_the_level() -> None:
+    """In both arms: looking whenever somebody asks would find a difference in the end."""
+
+    def seen(running: Rollout, n: int) -> list[Look]:
+        return looks(running, {(arm, w): (n // 10, n) for arm in ARMS for w in WATCHES})
+
+    running = rollout(dict.fromkeys(WATCHES, 100))
+    first = seen(running, 100)
+    assert {look.watch for look in first} == set(WATCHES)
+    after = running.model_copy(update={"looks": tuple(first)})
+    assert seen(after, 199) == []
+    second = seen(after, 200)
+    assert [look.number for look in second] == [1, 1, 1]
+    assert [look.level for look in second] == [one.level / 2 for one in first]
 
 
 @pytest.mark.parametrize("short", ["candidate", "baseline"])
