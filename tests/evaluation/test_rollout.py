@@ -10,6 +10,7 @@ import pytest
 
 from agent_runtime.errors import Conflict, InvalidInput
 from agent_runtime.evaluation.plan import POWER, Counts, level_of
+from agent_runtime.evaluation.spread import _is_whole
 from agent_runtime.evaluation.statistics import cases_needed
 from agent_runtime.evaluation.trial import looks
 from agent_runtime.rollout import WATCHES, Arm, Look, Plan, Rollout, Trial, Watch
@@ -102,6 +103,14 @@ def test_nothing_is_tested_before_both_arms_have_their_cases(short: str) -> None
         for watch in WATCHES
     }
     assert looks(rollout(dict.fromkeys(WATCHES, 30)), found) == []  # type: ignore[arg-type]  # keys are arm and watch
+
+
+def test_only_a_policy_that_is_tried_now_is_tried_in_every_tenant() -> None:
+    """A prompt is tried where it was asked for."""
+    prompt = rollout(dict.fromkeys(WATCHES, 30))
+    policy = prompt.model_copy(update={"prompt": None, "policy": "ledger"})
+    over = policy.model_copy(update={"state": "stopped"})
+    assert [_is_whole(one) for one in (prompt, policy, over)] == [False, True, False]
 
 
 def test_a_run_keeps_what_it_drew_and_the_share_is_kept() -> None:

@@ -7,10 +7,12 @@ import logging
 from datetime import timedelta
 
 import pytest
+from langchain_core.messages import AIMessage
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.trace import StatusCode
 
+from agent_runtime.models.chat_span import describe
 from agent_runtime.run import Run
 from agent_runtime.telemetry import JsonLines, Telemetry, log
 from tests.office import NOON, Office
@@ -70,6 +72,26 @@ def test_what_fails_is_marked_by_its_type_and_not_its_words(
     assert span.status.status_code is StatusCode.ERROR
     assert dict(span.attributes or {}) == {"error.type": "KeyError"}
     assert "mara" not in span.to_json()
+
+
+def test_an_exchange_with_a_model_tells_its_tokens_and_who_answered(
+    telemetry: Telemetry, exporter: InMemorySpanExporter
+) -> None:
+    """By the conventions' names."""
+    answer = AIMessage(
+        "x",
+        usage_metadata={"input_tokens": 9, "output_tokens": 4, "total_tokens": 13},
+        response_metadata={"model_name": "m-1", "finish_reason": "stop"},
+    )
+    with telemetry.span("chat", {}) as span:
+        describe(span, answer)
+    (told,) = exporter.get_finished_spans()
+    assert dict(told.attributes or {}) == {
+        "gen_ai.response.model": "m-1",
+        "gen_ai.response.finish_reasons": ("stop",),
+        "gen_ai.usage.input_tokens": 9,
+        "gen_ai.usage.output_tokens": 4,
+    }
 
 
 async def test_a_line_of_the_log_names_its_run_and_its_trace(
