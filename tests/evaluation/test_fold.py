@@ -285,3 +285,11 @@ async def test_a_worker_counts_a_moment_after_it_happened(
     stop.set()
     await working
     assert sums(asking)
+
+
+@pytest.mark.parametrize("rate", [0.0, 1.0, -0.1, float("nan")])
+async def test_an_error_rate_that_is_none_is_refused(asking: Office, rate: float) -> None:
+    with pytest.raises(InvalidInput, match="error_rate"):
+        await asking.runtime.evaluation.report(
+            "default", window(None, None, TODAY), error_rate=rate
+        )
