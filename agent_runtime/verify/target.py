@@ -104,7 +104,9 @@ def saying(app: App, target: Target, say: Callable[[Brief], Envelope]) -> App:
 
 def _with_rule(workflow: Workflow, step: str, rule: Callable[[Brief], Envelope]) -> Workflow:
     steps = [
-        replace(one, reasoning=replace(one.reasoning, rule=rule)) if one.name == step else one
+        replace(one, reasoning=replace(one.reasoning, rule=rule, prompt="", batch=False))
+        if one.name == step
+        else one
         for one in workflow.steps
     ]
     return replace(workflow, steps=steps)

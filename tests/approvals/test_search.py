@@ -38,7 +38,7 @@ async def test_every_word_stands_somewhere_in_what_is_shown(office: Office) -> N
 async def test_the_last_of_ten_thousand_is_found_and_no_page_is_cut(office: Office) -> None:
     """However far back it stands; others at work get their turn in between."""
     asked = await office.parked(account=put(office, "b0", "500.00"))
-    seed(office, asked, open=10_000)
+    seed(office, asked, open=range(1, 10_000 + 1))
     desk, lena, turns = office.runtime.desk, office.person("lena"), 0
 
     async def work() -> None:
@@ -58,7 +58,7 @@ async def test_the_last_of_ten_thousand_is_found_and_no_page_is_cut(office: Offi
 async def test_a_search_goes_on_where_its_page_ended(office: Office) -> None:
     """Each question once, in every order."""
     asked = await office.parked(account=put(office, "b0", "500.00"))
-    seed(office, asked, open=1_500)
+    seed(office, asked, open=range(1, 1_500 + 1))
     for sort in ("age", "amount"):
         order: Order | None = Order(sort=sort, limit=200, descending=True)
         seen: list[str] = []
