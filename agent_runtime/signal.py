@@ -45,7 +45,8 @@ class Signals(BaseModel):
     computed, whatever is stated differs. `asks_for_person`: the proposer itself wants a person.
     `asked_for`, `from_tools`: where the action's values come from (`provenance.py`); no doubt by
     themselves, they are there for policies that let run unattended only what was asked for.
-    `guards`: those that found something in a draft, and `findings` what, in words.
+    `guards`: those that found something in a draft, and `findings` what, in words. `repeated`: the
+    run has done this very action before, or may have.
     `clean`: no signal is raised.
     """
 
@@ -65,6 +66,7 @@ class Signals(BaseModel):
     from_tools: bool = True
     guards: tuple[str, ...] = ()
     findings: tuple[str, ...] = ()
+    repeated: bool = False
     amount_difference: Decimal | None = None
     clean: bool
 
@@ -81,6 +83,7 @@ def compute_signals(
     provenance: Provenance = UNTRACED,
     findings: tuple[Finding, ...] = (),
     withdrawn: tuple[Withdrawn, ...] = (),
+    repeated: bool = False,
 ) -> Signals:
     """Measure one proposal against everything shown in its run.
 
@@ -103,10 +106,11 @@ def compute_signals(
         from_tools=provenance.from_tools,
         guards=tuple(sorted({finding.guard for finding in findings})),
         findings=tuple(f"{finding.guard}: {finding.text}" for finding in findings),
+        repeated=repeated,
         amount_difference=_difference(envelope, amount),
         clean=False,
     )
-    return measured.model_copy(update={"clean": _is_clean(measured)})
+    return measured.model_copy(update={"clean": is_clean(measured)})
 
 
 class _Doubts(TypedDict):
@@ -127,7 +131,7 @@ def _doubts(
     }
 
 
-def _is_clean(signals: Signals) -> bool:
+def is_clean(signals: Signals) -> bool:
     """Whether none is raised."""
     difference = signals.amount_difference
     return signals.confident and not any(
@@ -139,6 +143,7 @@ def _is_clean(signals: Signals) -> bool:
             signals.retried_repeatedly,
             signals.asks_for_person,
             signals.findings,
+            signals.repeated,
             difference is not None and difference > Decimal("0.005"),
         )
     )

@@ -27,6 +27,7 @@ SIGNALS = (
     "amount_difference",
     "context_large",
     "asks_for_person",
+    "repeated",
 )
 """Those that may be given; the others are derived from them."""
 

@@ -81,6 +81,8 @@ def raised(signals: Signals) -> list[str]:
         found.append(f"retries before the proposal: {signals.retries}")
     if signals.asks_for_person:
         found.append("the proposer itself asks for a person")
+    if signals.repeated:
+        found.append("this run has done the very same before")
     if signals.amount_difference:
         found.append(f"the stated amount differs by {signals.amount_difference}")
     found += [f"the draft: {finding}" for finding in signals.findings]

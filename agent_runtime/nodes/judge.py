@@ -92,9 +92,12 @@ async def judge(
         subject.envelope.evidence,
         subject.shown,
     )
-    signals = _signals(step, subject, facts, now, origin, found)
-    question = Question(action, args, facts, signals, segment.facts(step))
     named = action_digest(segment.run.tenant, action)
+    again = segment.read().journal.has_acted(
+        segment.run.id, named, step.name, subject.envelope.visit or 0
+    )
+    signals = _signals(step, subject, facts, now, origin, found, repeated=again)
+    question = Question(action, args, facts, signals, segment.facts(step))
     verdict = ask_policy(segment, step, question, named)
     plain = facts.model_dump(mode="json")
     return Judgement(action, named, plain, signals, verdict, now, subject.withdrawn)
@@ -145,6 +148,8 @@ def _signals(
     now: datetime,
     origin: Provenance = UNTRACED,
     found: tuple[Finding, ...] = (),
+    *,
+    repeated: bool = False,
 ) -> Signals:
     amount = getattr(facts, "amount", None)
     return compute_signals(
@@ -158,4 +163,5 @@ def _signals(
         provenance=origin,
         findings=found,
         withdrawn=subject.withdrawn,
+        repeated=repeated,
     )

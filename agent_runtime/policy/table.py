@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from decimal import Decimal
 from typing import Any
 
 import yaml
@@ -13,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 from agent_runtime.action import Action
 from agent_runtime.errors import PolicyError, ToolRefused
 from agent_runtime.policy.engine import PolicySet, prevented
-from agent_runtime.signal import Signals, Thresholds
+from agent_runtime.signal import Signals, Thresholds, is_clean
 from agent_runtime.tool import Tool
 from agent_runtime.verdict import Operator, Question, RunFacts, Verdict, VerdictKind
 
@@ -153,22 +152,7 @@ def signals_of(given: Mapping[str, Any]) -> Signals:
         "retried_repeatedly": draft.retries >= limits.retries,
     }
     signals = draft.model_copy(update={k: v for k, v in derived.items() if k not in given})
-    return signals if "clean" in given else signals.model_copy(update={"clean": _clean(signals)})
-
-
-def _clean(signals: Signals) -> bool:
-    difference = signals.amount_difference or Decimal(0)
-    return signals.confident and not any(
-        (
-            signals.unverified_quotes,
-            signals.contradictions,
-            signals.context_large,
-            signals.retried_repeatedly,
-            signals.stale_evidence,
-            signals.asks_for_person,
-            difference > Decimal("0.005"),
-        )
-    )
+    return signals if "clean" in given else signals.model_copy(update={"clean": is_clean(signals)})
 
 
 def _compare(case: Case, verdict: Verdict, deciding: set[str]) -> list[str]:
