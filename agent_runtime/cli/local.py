@@ -20,6 +20,7 @@ from agent_runtime.declaration import Declaration, declare
 from agent_runtime.drawing import draw
 from agent_runtime.errors import Conflict, NotFound, SettingsError
 from agent_runtime.event import HALTS, Event
+from agent_runtime.evidence import Document
 from agent_runtime.inbox import Counts, Filter, Order
 from agent_runtime.knowledge.trail import Trail, traces
 from agent_runtime.operators import FILE, channel, provide_operators
@@ -53,6 +54,7 @@ class Local:
         self,
         workflow: str,
         inputs: dict[str, Any],
+        documents: Sequence[Document],
         *,
         key: str | None,
         owner: str,
@@ -64,7 +66,9 @@ class Local:
         async def work(runtime: Runtime) -> Run:
             provide_operators(self._place.data, self._place.folder / FILE)
             self._narrate(runtime)
-            started = await runtime.start(workflow, inputs, trigger=trigger, at=at)
+            started = await runtime.start(
+                workflow, inputs, trigger=trigger, documents=documents, at=at
+            )
             ready = started.is_ready(runtime.clock.now())
             return await _drive_on(runtime, started) if ready else started
 

@@ -139,12 +139,17 @@ def run(
     at: Annotated[
         str | None, typer.Option(help="Not before this time: 2026-03-30T06:00:00+02:00.")
     ] = None,
+    document: Annotated[
+        list[Path] | None, typer.Option(help="A text, image, recording or PDF that comes with it.")
+    ] = None,
 ) -> None:
     """Start a run and drive it to its first pause or its end."""
     inputs, moment = read_input(input_file), read_moment("--at", at)
     from agent_runtime.cli.commands import runs as commands
+    from agent_runtime.cli.documents import read_documents
 
-    commands.start(station, screen, workflow, inputs, key, started_by, moment)
+    handed_in = read_documents(document or [])
+    commands.start(station, screen, workflow, inputs, handed_in, key, started_by, moment)
 
 
 @app.command()

@@ -18,6 +18,7 @@ from agent_runtime.comment import Comment
 from agent_runtime.declaration import Declaration
 from agent_runtime.errors import InvalidInput, NotPermitted
 from agent_runtime.event import Event
+from agent_runtime.evidence import Document
 from agent_runtime.inbox import Counts, Filter, Order
 from agent_runtime.knowledge.trail import Trail
 from agent_runtime.resumption import Resumption
@@ -44,6 +45,7 @@ class Remote:
         self,
         workflow: str,
         inputs: dict[str, Any],
+        documents: Sequence[Document],
         *,
         key: str | None,
         owner: str,
@@ -55,7 +57,7 @@ class Remote:
                 "--trigger", owner, "is not for a server", remedy="Whom the token is for starts it."
             )
         head = self.head()
-        run = self._client.start(workflow, inputs, key=key, at=at)
+        run = self._client.start(workflow, inputs, key=key, documents=documents, at=at)
         return run if run.is_delayed else self.watch(run, head)
 
     def runs(

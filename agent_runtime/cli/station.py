@@ -15,6 +15,7 @@ from agent_runtime.approval import Approval
 from agent_runtime.comment import Comment
 from agent_runtime.declaration import Declaration
 from agent_runtime.event import Event
+from agent_runtime.evidence import Document
 from agent_runtime.inbox import Counts, Filter, Order
 from agent_runtime.knowledge.trail import Trail
 from agent_runtime.run import Run, RunState
@@ -55,6 +56,7 @@ class Station(Protocol):
         self,
         workflow: str,
         inputs: dict[str, Any],
+        documents: Sequence[Document],
         *,
         key: str | None,
         owner: str,

@@ -112,6 +112,16 @@ def test_a_run_is_decided_from_afar(both: Both, begin: Callable[[], str]) -> Non
     again.fails(4, "already, by lena", "→ See it with")
 
 
+def test_a_document_goes_with_a_run_to_the_server(
+    both: Both, request_file: str, tmp_path: Path
+) -> None:
+    """It is evidence there, as it would be here."""
+    (tmp_path / "mail.txt").write_text("The parcel was wet.")
+    handed = ("--document", str(tmp_path / "mail.txt"))
+    said = both.there("run", "refund", "--input", request_file, *handed, "--json", who="desk")
+    assert "The parcel was wet." in both.there("runs", "evidence", said.json["id"]).out
+
+
 def test_a_run_is_looked_back_at_from_afar(both: Both, tmp_path: Path) -> None:
     """Its report, another run beside it and its replay are what they are on the folder itself."""
     given = write_request(tmp_path, "liam_byrne", "order-8825")

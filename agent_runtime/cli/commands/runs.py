@@ -15,6 +15,7 @@ from agent_runtime.cli.reading import as_json, checked
 from agent_runtime.cli.screen import Screen
 from agent_runtime.cli.station import Station
 from agent_runtime.errors import InvalidInput, NotPermitted
+from agent_runtime.evidence import Document
 from agent_runtime.run import Run, RunState
 
 if TYPE_CHECKING:
@@ -27,12 +28,14 @@ def start(
     screen: Screen,
     workflow: str,
     inputs: dict[str, Any],
+    documents: Sequence[Document],
     key: str | None,
     owner: str,
     at: datetime | None,
 ) -> None:
     """Start a run and say where it stands."""
-    tell(station, screen, station.start(workflow, inputs, key=key, owner=owner, at=at))
+    run = station.start(workflow, inputs, documents, key=key, owner=owner, at=at)
+    tell(station, screen, run)
 
 
 def show_list(
