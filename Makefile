@@ -8,6 +8,8 @@ RETAIL ?= ../shared/data/tau2-retail
 INJECTION ?= ../shared/data/agentdojo
 SOAK ?= tests/rules tests/store tests/checkpoint tests/queue
 ROUNDS ?= 5
+# Tests wait for disks and other processes about a third of their time.
+WORKERS ?= $(shell echo $$(($$(getconf _NPROCESSORS_ONLN) * 3 / 2)))
 SEED ?= 7
 SHOTS ?= screenshots
 DATA := $(or $(AGENT_RUNTIME_DATA),data)
@@ -30,7 +32,7 @@ demo: $(READY) ## the main job, start to end, on a fresh data folder
 test cover: export PYTHONDONTWRITEBYTECODE =
 
 test: $(READY) ## all tests
-	@$(BIN)/pytest -n auto $(TESTS)
+	@$(BIN)/pytest -n $(WORKERS) $(TESTS)
 
 check: $(READY) ## format, lint, types, import contracts
 	@$(BIN)/ruff format --check .
@@ -53,7 +55,7 @@ bench: $(READY) ## speed beside the stock saver and over HTTP, then the real tas
 	@for suite in $(INJECTION)/*.json; do $(BIN)/python -m benchmarks.injection --suite $$suite || exit 1; done
 
 cover: $(READY) ## all tests, with the lines and branches that they reach
-	@$(BIN)/pytest -n auto --cov --cov-report=term $(TESTS)
+	@$(BIN)/pytest -n $(WORKERS) --cov --cov-report=term $(TESTS)
 
 serve: $(READY) ## the console and the HTTP API on the demo's data, without tokens, on this machine only
 	@test -f $(DATA)/runtime.db || $(BIN)/agent-runtime demo --leave-open

@@ -97,6 +97,8 @@ class Served:
 
     def start(self, *words: str) -> None:
         """Start it, on the port that it had before if it had one."""
+        if self.process is not None:
+            self.process.stdout.close()  # a test may have killed it
         port = self.url.rsplit(":", 1)[1] if self.url else "0"
         line = ["serve", "--json", "--port", port, "--app", str(self.folder), *words]
         self.process = Program(*line, env={**os.environ, "PYTHONPATH": str(ROOT), **self.env})
@@ -115,7 +117,7 @@ class Served:
     def close(self) -> None:
         for client in self._clients.values():
             client.close()
-        if self.process is not None and self.process.returncode is None:
+        if self.process is not None:
             self.stop(signal.SIGKILL)
 
     def token(self, name: str, *, tenant: str = "default", **options: Any) -> str:
