@@ -84,6 +84,18 @@ async def test_two_runs_part_where_people_did(asking: Office) -> None:
     assert set(found.figures) >= {"working", "waiting", "calls"}
 
 
+async def test_every_part_of_a_visit_is_put_beside_the_other_s(asking: Office) -> None:
+    """What was shown and said, what policy said, who was asked, and what was done."""
+    asked = await asking.flow("lena approve")
+    asking.bank.put("a9", amount="20.00")
+    unattended = await asking.flow(account="a9")
+    found = put_beside(reported(asking, asked), reported(asking, unattended))
+    assert {one.what for one in found.differences} == {"bundle", "envelope", "verdict", "question"}
+    refused = await asking.flow("lena reject")
+    other = put_beside(reported(asking, asked), reported(asking, refused))
+    assert "act" in {one.what for one in other.differences}
+
+
 async def test_a_run_beside_itself_does_not_differ(asking: Office) -> None:
     told = reported(asking, await asking.flow("lena approve"))
     found = put_beside(told, told)
