@@ -72,6 +72,7 @@ def test_links_lead_to_listed_hosts_only(draft: str, hosts: list[str]) -> None:
         ("Card 4111 1111 1111 1111 was charged.", "a card's number"),
         ("Call +49 30 1234567.", "a telephone number"),
         ("Card 4111 1111 1111 1112 was charged.", None),
+        ("Pay to GB82 WEST 1234 5698 7654 33.", None),
         ("Order 8821 for 129.90.", None),
         ("Your bob@there.org is known.", None),
     ],
@@ -96,6 +97,13 @@ def test_personal_data_of_others_is_found(draft: str, kind: str | None) -> None:
 def test_claims_stand_in_a_cited_source(draft: str, held: bool) -> None:
     """Each sentence with figures or quoted words, all of them in one source."""
     assert (list(ungrounded(draft, [ORDER])) == []) is held
+
+
+def test_a_sentence_stands_in_one_source_or_in_none() -> None:
+    """Two figures of two sources make a claim that neither makes."""
+    sources = ["order 8821 cost 129.90", "order 8822 cost 80.00"]
+    assert not list(ungrounded("Order 8822 cost 80.00.", sources))
+    assert list(ungrounded("Order 8822 cost 129.90.", sources))
 
 
 RULES = (
@@ -221,4 +229,8 @@ def test_only_cited_sources_ground_a_draft() -> None:
     assert examine(guards, arguments, {}, cited, [shown(ORDER)]) == ()
     (finding,) = examine(guards, arguments, {}, [], [shown(ORDER)])
     assert finding.guard == "ungrounded"
+    failed = shown(ORDER).model_copy(update={"origin": "failure"})
+    assert len(examine(guards, arguments, {}, cited, [failed])) == 1
+    unasked = guards.model_copy(update={"grounded": False})
+    assert examine(unasked, arguments, {}, [], [shown(ORDER)]) == ()
     assert examine(None, arguments, {}, [], []) == ()
