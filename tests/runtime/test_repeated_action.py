@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from agent_runtime import Workflow
+from agent_runtime import Brief, Envelope, Workflow
 from tests.conftest import OpenOffice
-from tests.ledger import PayRequest, make_pay, pay_as, pay_once, pay_step
+from tests.ledger import PayRequest, done, make_pay, pay_as, pay_step, proposal
 
 PAY = make_pay()
 TWICE = Workflow("ledger", PayRequest, [pay_step(PAY), pay_step(PAY, pay_as(), name="again")])
@@ -31,9 +31,18 @@ async def test_another_action_is_no_repetition(open_office: OpenOffice) -> None:
     assert (record.run.state, record.approvals) == ("completed", [])
 
 
+def first(brief: Brief) -> Envelope:
+    return done(brief) if brief.input["message"] == "again" else proposal(brief)
+
+
+def then(brief: Brief) -> Envelope:
+    return proposal(brief) if brief.input["message"] == "again" else done(brief)
+
+
 async def test_what_another_run_did_is_no_repetition(open_office: OpenOffice) -> None:
     """Each run is asked for by itself."""
-    office = await open_office(pay_once)
+    steps = [pay_step(PAY, first), pay_step(PAY, then, name="again")]
+    office = await open_office(workflow=Workflow("ledger", PayRequest, steps))
     assert (await office.flow()).run.state == "completed"
-    assert (await office.flow()).run.state == "completed"
+    assert (await office.flow(message="again")).run.state == "completed"
     assert len(office.bank.payouts) == 2
