@@ -34,6 +34,14 @@ async def test_what_people_answered_to_just_those_decisions_is_told(asking: Offi
     assert "People had approved 2, edited 0, rejected 1. No shadow" in found.words
 
 
+async def test_what_asks_more_people_widens_nothing(asking: Office) -> None:
+    """A change of decisions is not yet a change that lets more run unattended."""
+    asking.bank.put("a1", amount="50.00")
+    await asking.flow()
+    never = '@id("never") forbid (principal, action == Action::"execute:pay", resource);'
+    assert await proposed(asking, POLICY + never) is None
+
+
 async def test_how_often_people_did_what_a_shadow_proposed_is_told(
     open_office: OpenOffice,
 ) -> None:

@@ -14,7 +14,7 @@ import pytest
 
 from agent_runtime.app import App, load_app
 from agent_runtime.errors import RecordingGone
-from agent_runtime.replay import plays
+from agent_runtime.replay import crew, plays
 from agent_runtime.replay.change import Change, with_policies, with_prompt
 from agent_runtime.replay.crew import PART, Answers, Case, judge, kit_of, unpack
 from agent_runtime.replay.decided import Decided, Reader
@@ -85,6 +85,35 @@ async def test_processes_answer_as_a_thread_does(shop_case: tuple[App, Decided])
     assert len(told) == len(cases)
 
 
+async def test_many_are_judged_in_processes_and_few_are_not(
+    shop_case: tuple[App, Decided], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """To start processes takes longer than to judge a few."""
+    app, decided = shop_case
+    sent: list[int] = []
+
+    async def in_processes(_: Any, parts: list[bytes], __: Any) -> list[Answers]:
+        sent.append(len(parts))
+        return []
+
+    monkeypatch.setattr(crew, "_in_processes", in_processes)
+    cases = other_amounts(decided, app, range(100, 130))
+    assert len(await judge(app, cases, nothing, alone=30)) == 30
+    assert sent == []
+    await judge(app, cases, nothing, alone=29)
+    assert sent == [1]
+
+
+async def test_what_cannot_be_sent_is_judged_in_a_thread(shop_case: tuple[App, Decided]) -> None:
+    """A facts model that no module has under its name."""
+    app, decided = shop_case
+    nowhere: Any = type("Nowhere", (type(decided.question.facts),), {})
+    facts = nowhere.model_validate(decided.question.facts.model_dump())
+    policy = app.policies[decided.policy]
+    case = Case(replace(decided.question, facts=facts), policy, policy)
+    assert await judge(app, [case], nothing, alone=0) == await judge(app, [case], nothing)
+
+
 async def test_code_that_changed_since_is_not_loaded_in_its_place(
     shop_case: tuple[App, Decided],
 ) -> None:
@@ -106,6 +135,7 @@ async def test_an_app_of_no_folder_is_judged_in_a_thread(asking: Office) -> None
     session, app = asking.runtime.store.read("default"), asking.runtime.app
     (decided,) = Reader(session, app).read(session.events.judged(None, 1))
     assert isinstance(decided, Decided)
+    assert kit_of(replace(app, folder=Path("nowhere")), []) is None
     found = await judge(app, other_amounts(decided, app, range(90, 120)), nothing, alone=10)
     assert kinds(found) == ["allow"] * 11 + ["needs_approval"] * 19
 

@@ -105,7 +105,9 @@ async def test_a_persons_no_that_would_run_unattended_is_the_alarm(past: Office)
     assert (found.agreement.agree, found.agreement.disagree) == (1, 1)
     assert Limits().broken(found) == ("rejected by a person, now unattended: 1, at most 0",)
     assert Limits(alarms=1).broken(found) == ()
-    assert render_text(found, Limits())[6] == "ALARM: rejected by a person, now unattended: 1"
+    told = render_text(found, Limits())
+    assert told[6] == "ALARM: rejected by a person, now unattended: 1"
+    assert told[8].startswith("! ")
 
 
 async def test_agreement_counts_yes_and_no_apart(past: Office) -> None:
@@ -321,6 +323,9 @@ async def test_a_prompt_is_tried_on_whole_graphs(open_office: OpenOffice) -> Non
     found = await tried_app(office, Change("a prompt", same, graphs=True))
     assert (found.unchanged, found.unknown, found.rerun) == (1, (), 1)
     other = with_prompt(office.runtime.app, "pay", "Decide at once.")
+    assert other.version("ledger").id != office.runtime.app.version("ledger").id
+    with pytest.raises(InvalidInput, match="no step's prompt"):
+        with_prompt(office.runtime.app, "pray", "Decide at once.")
     found = await tried_app(office, Change("a prompt", other, graphs=True))
     assert (found.unchanged, [one.why for one in found.unknown]) == (
         0,
