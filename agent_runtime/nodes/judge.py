@@ -93,9 +93,7 @@ async def judge(
         subject.shown,
     )
     named = action_digest(segment.run.tenant, action)
-    again = segment.read().journal.has_acted(
-        segment.run.id, named, step.name, subject.envelope.visit or 0
-    )
+    again = segment.read().journal.has_acted(segment.run.id, named)
     signals = _signals(step, subject, facts, now, origin, found, repeated=again)
     question = Question(action, args, facts, signals, segment.facts(step))
     verdict = ask_policy(segment, step, question, named)

@@ -135,14 +135,12 @@ class Journal:
         ).fetchone()
         return row is not None
 
-    def has_acted(self, run_id: str, action_digest: str, step: str, visit: int) -> bool:
-        """Whether another visit of the run has made this very call, or may have."""
+    def has_acted(self, run_id: str, action_digest: str) -> bool:
+        """Whether the run has made this very call, or may have."""
         row = self._connection.execute(
-            "SELECT 1 FROM journal AS j JOIN authorizations AS a"
-            " ON a.tenant = j.tenant AND a.id = j.authorization_id"
-            " WHERE j.tenant = ? AND j.run_id = ? AND j.action_digest = ? AND j.state <> 'failed'"
-            " AND (a.step <> ? OR a.visit <> ?) LIMIT 1",
-            (self._tenant, run_id, action_digest, step, visit),
+            "SELECT 1 FROM journal WHERE tenant = ? AND run_id = ? AND action_digest = ?"
+            " AND state <> 'failed' LIMIT 1",
+            (self._tenant, run_id, action_digest),
         ).fetchone()
         return row is not None
 
