@@ -14,7 +14,7 @@ from agent_runtime.drawing.chart import draw_columns, draw_shares
 from agent_runtime.evaluation.calibration import NOT_ENOUGH
 from agent_runtime.evaluation.figures import Figures, Place, share
 from agent_runtime.evaluation.report import Report, WaitingNow, WorkflowReport
-from agent_runtime.measure import Sum
+from agent_runtime.measure import Sum, second_bucket
 
 DAY = date(2026, 3, 30)
 
@@ -53,6 +53,16 @@ def panels(found: Mapping[Any, Mapping[Place, Sum]]) -> dict[str, Panel]:
         since=DAY, until=DAY, baseline_since=DAY, behind=0, waiting=WaitingNow(), workflows=(one,)
     )
     return {panel.chart.name: panel for group in panels_of(report, one).values() for panel in group}
+
+
+def test_a_role_that_answers_without_looking_is_marked() -> None:
+    """A fifth of its answers within three seconds."""
+    quick = {Place("group", "lead", 0): Sum(n=40, total=40.0)}
+    slow = {Place("group", "finance", second_bucket(200.0)): Sum(n=40, total=9_000.0)}
+    found = panels({"took": {**quick, **slow}})["deciding"]
+    cells = {line.label: line.cells[-1] for line in found.lines}
+    assert cells["lead"].endswith(": looks like stamping")
+    assert "stamping" not in cells["finance"]
 
 
 def test_shares_of_thirty_answers_are_drawn_with_their_interval() -> None:

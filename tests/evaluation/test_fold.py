@@ -13,7 +13,7 @@ from agent_runtime.approval import Approval
 from agent_runtime.errors import InvalidInput, NotFound
 from agent_runtime.evaluation.calibration import meaning_of
 from agent_runtime.evaluation.evaluate import Evaluation
-from agent_runtime.evaluation.keeper import Keeper
+from agent_runtime.evaluation.keeper import Follower, Keeper
 from agent_runtime.evaluation.window import Window, window
 from agent_runtime.measure import Key, Sum, confidence_bucket
 from agent_runtime.service import Service
@@ -22,6 +22,7 @@ from agent_runtime.store import Session
 from tests.conftest import OpenOffice
 from tests.evaluation.conftest import Told, answered
 from tests.office import OFFLINE, Office
+from tests.patience import until
 
 TODAY = date(2026, 3, 30)
 
@@ -183,6 +184,27 @@ async def test_two_that_count_the_same_events_count_them_once(asking: Office) ->
     assert sums(asking) == counted
 
 
+async def test_a_follower_begins_with_what_happened_before(asking: Office) -> None:
+    """What nobody counted while no process worked is not left uncounted."""
+    await asking.flow("lena approve")
+    store = asking.runtime.store
+    follower = Follower(store, Keeper(store))
+    follower.begin()
+    measures = store.read("default").measures
+    await until(lambda: measures.cursor() == measures.head())
+    await follower.end()
+    assert sums(asking)
+
+
+async def test_drift_is_held_against_the_days_before(asking: Office) -> None:
+    """Not against the window itself, which never differs from itself."""
+    await asking.flow("lena approve")
+    (ledger,) = (
+        await asking.runtime.evaluation.report("default", window(None, None, TODAY))
+    ).workflows
+    assert {(drift.n, drift.baseline) for drift in ledger.drift} == {(1, 0)}
+
+
 async def test_a_report_counts_no_more_than_it_has_time_for(asking: Office) -> None:
     await asking.flow("lena approve")
     store = asking.runtime.store
@@ -211,12 +233,12 @@ def test_a_window_of_which_nothing_can_be_known_is_refused(
 
 def test_the_first_days_that_there_are_have_none_before_them() -> None:
     """Nothing could be held against anything."""
-    for until in (date.min, date.min + timedelta(days=1), date.min + timedelta(days=40)):
+    for last in (date.min, date.min + timedelta(days=1), date.min + timedelta(days=40)):
         for since in (None, date.min):
-            if since is None and until - date.min > timedelta(days=30):
+            if since is None and last - date.min > timedelta(days=30):
                 continue
             with pytest.raises(InvalidInput, match="leaves no days before"):
-                window(since, until, TODAY)
+                window(since, last, TODAY)
     two = window(date.min + timedelta(days=2), date.min + timedelta(days=3), TODAY)
     assert two.baseline == Window(date.min, date.min + timedelta(days=1))
 

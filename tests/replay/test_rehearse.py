@@ -238,6 +238,9 @@ async def test_what_lets_them_through_is_named_and_breaks_the_gate(
     decided = [one for one in reader.read(events) if isinstance(one, Decided)]
     found = await tried(past, POLICY)
     monkeypatch.setattr(PolicySet, "judge", lambda *_: Verdict(kind=kind, rules=("open",)))
+    own = Verdict(kind="deny", rules=("runtime:fact-missing",))
+    ungated = [replace(one, verdict=own) for one in decided]
+    assert try_fixtures(past.runtime.app, ungated).tried == 0
     opened = try_fixtures(past.runtime.app, decided)
     assert (opened.tried, len(opened.let_through)) == (25, 25)
     assert {words.partition(":")[0] for words in opened.let_through} == set(MUTATIONS)
