@@ -27,17 +27,17 @@ async def found(office: Office, text: str, **wanted: Any) -> list[str]:
 async def test_every_word_stands_somewhere_in_what_is_shown(office: Office) -> None:
     """By target, amount, rule or id, in any case; not by what nobody is shown."""
     small, large, _ = await three(office)
-    assert await found(office, "  B1 5000.00 ") == ["b1"]
-    assert await found(office, small.id.upper()) == ["b0"]
-    assert await found(office, large.rules[0]) == ["b1"]
-    assert await found(office, "b0 5000.00") == []
+    assert await found(office, "  Q1 5000.00 ") == ["q1"]
+    assert await found(office, small.id.upper()) == ["q0"]
+    assert await found(office, large.rules[0]) == ["q1"]
+    assert await found(office, "q0 5000.00") == []
     assert await found(office, small.contract[:20]) == []
-    assert await found(office, "b", statuses=("approved",)) == []
+    assert await found(office, "q", statuses=("approved",)) == []
 
 
 async def test_the_last_of_ten_thousand_is_found_and_no_page_is_cut(office: Office) -> None:
     """However far back it stands; others at work get their turn in between."""
-    asked = await office.parked(account=put(office, "b0", "500.00"))
+    asked = await office.parked(account=put(office, "q0", "500.00"))
     seed(office, asked, open=range(1, 10_000 + 1))
     desk, lena, turns = office.runtime.desk, office.person("lena"), 0
 
@@ -57,7 +57,7 @@ async def test_the_last_of_ten_thousand_is_found_and_no_page_is_cut(office: Offi
 
 async def test_a_search_goes_on_where_its_page_ended(office: Office) -> None:
     """Each question once, in every order."""
-    asked = await office.parked(account=put(office, "b0", "500.00"))
+    asked = await office.parked(account=put(office, "q0", "500.00"))
     seed(office, asked, open=range(1, 1_500 + 1))
     for sort in ("age", "amount"):
         order: Order | None = Order(sort=sort, limit=200, descending=True)
@@ -83,7 +83,7 @@ async def test_what_is_sealed_is_searched_too(open_office: OpenOffice) -> None:
     """With the key, as any other file; nothing of it stands in the file for that."""
     office = await open_office(settings=settings(KEY))
     await three(office)
-    assert await found(office, "b2") == ["b2"]
+    assert await found(office, "q2") == ["q2"]
 
 
 texts = st.text(max_size=12) | st.text('ab"\\\n\x01Σßİ ', max_size=8)
