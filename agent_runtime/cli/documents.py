@@ -14,6 +14,9 @@ from agent_runtime.evidence import Document
 
 OPTION = "--document"
 
+MAX_BYTES = 30_000_000
+"""More than any attachment may have: a larger file is not read to its end."""
+
 
 def read_documents(paths: Sequence[Path]) -> list[Document]:
     """Each file under its own name as source; raises InvalidInput that names the file. Whether an
@@ -28,9 +31,12 @@ def read_documents(paths: Sequence[Path]) -> list[Document]:
 
 def _document(path: Path) -> Document:
     try:
-        content = path.read_bytes()
+        with path.open("rb") as file:
+            content = file.read(MAX_BYTES + 1)
     except OSError as error:
         raise InvalidInput(OPTION, str(path), f"cannot be read: {error.strerror}") from error
+    if len(content) > MAX_BYTES:
+        raise InvalidInput(OPTION, str(path), f"is larger than {MAX_BYTES} bytes")
     kind = mimetypes.guess_type(path.name)[0] or "application/octet-stream"
     if not kind.startswith("text/"):
         attachment = Attachment(type=kind, data=base64.b64encode(content).decode())

@@ -34,6 +34,8 @@ def test_texts_and_pictures_come_with_a_run(
         ("tool.exe", b"MZ", "is not allowed"),
         ("parcel.png", b"no picture", "is not what the content is"),
         ("parcel.png", PNG + bytes(5_000_000), "is too large"),
+        ("parcel.png", bytes(30_000_001), "is larger than 30000000 bytes"),
+        ("mail.txt", b"a" * 200_001, "at most 200000 characters"),
         ("mail.txt", b"\xff\xfe", "is not UTF-8 text"),
         ("mail.txt", None, "No such file"),
     ],
